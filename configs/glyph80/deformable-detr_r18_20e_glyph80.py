@@ -1,0 +1,40 @@
+# Stage 2 of the Glyph80 detector; starts from the backbone of stage 1.
+_base_ = [
+    '../_base_/runtime.py', '../_base_/datasets/glyph80_detection.py',
+    '../_base_/models/deformable-detr_r18_glyph80.py'
+]
+
+model = dict(
+    backbone=dict(
+        init_cfg=dict(
+            type='Pretrained',
+            prefix='backbone.',
+            checkpoint='work_dirs/crop-classifier_r18_4e_glyph80/epoch_4.pth')))
+
+train_pipeline = [
+    dict(type='LoadImageFromFile'),
+    dict(type='LoadAnnotations', with_bbox=True),
+    dict(  # new places and sizes; a rotation would loosen the boxes
+        type='RandomAffine',
+        max_rotate_degree=0.0,
+        max_shear_degree=0.0,
+        max_translate_ratio=0.1,
+        scaling_ratio_range=(0.85, 1.15)),
+    dict(type='PackDetInputs')
+]
+train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
+
+max_epochs = 20  # 250 iterations each
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=5e-4, weight_decay=1e-4),
+    clip_grad=dict(max_norm=0.5, norm_type=2))
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=250 * max_epochs,
+         eta_min=1e-6)
+]
+auto_scale_lr = dict(enable=False, base_batch_size=16)

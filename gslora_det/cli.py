@@ -1,0 +1,79 @@
+"""What the tools share: MMDet's flags, and one clear line instead of a traceback."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import Callable
+
+import torch
+from mmdet.utils import register_all_modules
+from mmengine.config import Config, DictAction
+from mmengine.dist import init_dist, is_main_process
+
+from gslora_det.engine.checkpoint import install_safe_loader
+from gslora_det.engine.quiet import silence_warnings
+
+
+def add_common_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that MMDet's train.py and test.py have in common."""
+    parser.add_argument('--work-dir', help='the folder to save logs and results in')
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction,
+        help='override some settings in the config, as xxx=yyy; lists as a="[1,2]"')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
+                        default='none', help='job launcher')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def load_config(args: argparse.Namespace) -> Config:
+    """Reads the config of a command line, with its overrides and ``work_dir``.
+
+    Raises:
+        ValueError: The file does not exist or is no config.
+    """
+    if not Path(args.config).is_file():
+        raise ValueError(f'config {args.config} does not exist')
+    try:
+        cfg = Config.fromfile(args.config)
+    except (KeyError, SyntaxError, FileNotFoundError) as error:
+        raise ValueError(f'config {args.config} cannot be read: {error}') from error
+    if args.cfg_options:
+        cfg.merge_from_dict(args.cfg_options)
+    cfg.launcher = args.launcher
+    if args.work_dir:
+        cfg.work_dir = args.work_dir
+    elif not cfg.get('work_dir'):
+        cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
+    return cfg
+
+
+def prepare_process(args: argparse.Namespace) -> None:
+    """Safe loading, registration, and the process group where there is a launcher."""
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    silence_warnings()
+    install_safe_loader()
+    register_all_modules()
+    if args.launcher != 'none':
+        init_dist(args.launcher, backend='nccl' if torch.cuda.is_available() else 'gloo')
+
+
+def run_tool(main: Callable[[], None]) -> None:
+    """Runs a tool; bad input ends it with one line and exit code 2.
+
+    A ``ValueError`` is what this package raises on bad input; set GSLORA_DEBUG=1 to see
+    where it came from.
+    """
+    try:
+        main()
+    except ValueError as error:
+        if os.environ.get('GSLORA_DEBUG'):
+            raise
+        if is_main_process():
+            print(f'error: {error}', file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        if is_main_process():
+            print('\nstopped: add --resume to the same command to continue',
+                  file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,66 @@
+"""One branch of the paired stream: some images of a data set, some of their boxes."""
+
+from typing import List, Sequence
+
+from mmdet.registry import DATASETS
+from torch.utils.data import Dataset
+
+BRANCHES = ('forget', 'retain')
+
+
+@DATASETS.register_module()
+class BranchDataset(Dataset):
+    """A COCO-format data set reduced to a buffer and to the boxes of some classes.
+
+    Items follow MMDet's multi-branch convention: every entry is a dict over the branches,
+    with None for the other branch, as :class:`MultiBranchDataPreprocessor` expects.
+
+    Args:
+        dataset (dict): Config of a :class:`mmdet.datasets.BaseDetDataset`.
+        branch (str): ``'forget'`` or ``'retain'``.
+        image_ids (list[int]): The buffer.
+        keep (list[str]): Classes whose boxes are kept.
+        mixed_images (str): What the objects of all other classes are in these images:
+            ``'background'`` (the authors' reading) or ``'ignore'``, neither object nor
+            background.
+
+    Raises:
+        ValueError: ``mixed_images`` is neither.
+    """
+
+    def __init__(self, dataset: dict, branch: str, image_ids: Sequence[int],
+                 keep: Sequence[str], mixed_images: str = 'background') -> None:
+        if mixed_images not in ('background', 'ignore'):
+            raise ValueError(f"mixed_images is '{mixed_images}': set 'background' or "
+                             "'ignore'")
+        self.branch = branch
+        self.ignore_others = mixed_images == 'ignore'
+        self.dataset = DATASETS.build(dict(
+            dataset, serialize_data=False, filter_cfg=dict(filter_empty_gt=False)))
+        self.dataset.full_init()
+        self.metainfo = self.dataset.metainfo
+        keep_labels = {self.metainfo['classes'].index(name) for name in keep}
+        buffer = set(image_ids)
+        self.dataset.data_list = [
+            dict(info, instances=self._select(info['instances'], keep_labels))
+            for info in self.dataset.data_list if info['img_id'] in buffer]
+
+    def _select(self, instances: List[dict], keep_labels: set) -> List[dict]:
+        kept = []
+        for instance in instances:
+            if instance['bbox_label'] in keep_labels:
+                kept.append(instance)
+            elif self.ignore_others:
+                kept.append(dict(instance, ignore_flag=1))
+        return kept
+
+    def full_init(self) -> None:
+        """Part of MMEngine's data set interface; the data are loaded already."""
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getitem__(self, index: int) -> dict:
+        return {key: {branch: value if branch == self.branch else None
+                      for branch in BRANCHES}
+                for key, value in self.dataset[index].items()}

@@ -1,0 +1,74 @@
+"""Which images a branch may use, and which of them go into its buffer."""
+
+import random
+from typing import Dict, List, Optional, Sequence, Set
+
+
+def images_by_class(annotations: Sequence[dict]) -> Dict[int, Set[int]]:
+    """Category id -> ids of the images that show it (crowds count).
+
+    Args:
+        annotations (list[dict]): The ``annotations`` of a COCO file.
+    """
+    images: Dict[int, Set[int]] = {}
+    for annotation in annotations:
+        images.setdefault(annotation['category_id'], set()).add(annotation['image_id'])
+    return images
+
+
+def candidate_images(images: Dict[int, Set[int]], category_ids: Sequence[int]) -> List[int]:
+    """Sorted ids of the images that show at least one of the categories."""
+    return sorted(set().union(*(images.get(i, ()) for i in category_ids)))
+
+
+def draw_buffer(images: Dict[int, Set[int]], category_ids: Sequence[int], seed: int,
+                fraction: Optional[float] = None, shots: Optional[int] = None,
+                per: str = 'class') -> List[int]:
+    """Draws a buffer of training images; global random state is not touched.
+
+    Args:
+        images (dict): Category id -> image ids, see :func:`images_by_class`.
+        category_ids (list[int]): The branch's categories.
+        seed (int): Seed of a local generator, over sorted ids.
+        fraction (float, optional): Share of all candidate images, in (0, 1].
+        shots (int, optional): Images a category instead of a share.
+        per (str): ``'class'``: ``shots`` images of every category; ``'total'``:
+            ``shots * len(category_ids)`` images in all, whatever they show (the authors'
+            reading).
+
+    Returns:
+        list[int]: Sorted image ids, at least one.
+
+    Raises:
+        ValueError: Not exactly one of ``fraction`` and ``shots`` is given, or one is out
+            of range, or no image shows any of the categories.
+    """
+    if (fraction is None) == (shots is None):
+        raise ValueError('buffer: set either fraction=… (a share of the images) or shots=… '
+                         '(images a class)')
+    if fraction is not None and not 0 < fraction <= 1:
+        raise ValueError(f'buffer: fraction is {fraction}: set a number in (0, 1]')
+    if shots is not None and shots < 1:
+        raise ValueError(f'buffer: shots is {shots}: set a whole number from 1 on')
+    if per not in ('class', 'total'):
+        raise ValueError(f"buffer: per is '{per}': set 'class' or 'total'")
+    generator = random.Random(seed)
+    candidates = candidate_images(images, category_ids)
+    if not candidates:
+        raise ValueError('no training image shows any of the classes')
+    if fraction is not None:
+        return sorted(generator.sample(candidates, max(1, int(fraction * len(candidates)))))
+    if per == 'total':
+        count = min(shots * len(category_ids), len(candidates))
+        return sorted(generator.sample(candidates, count))
+    drawn: Set[int] = set()
+    for category in sorted(category_ids):
+        shown = sorted(images.get(category, ()))
+        drawn.update(generator.sample(shown, min(shots, len(shown))))
+    return sorted(drawn)
+
+
+def uncovered(images: Dict[int, Set[int]], categories: Dict[str, int]) -> List[str]:
+    """Names of the classes that no image shows."""
+    return [name for name, category in categories.items() if not images.get(category)]
+

@@ -1,0 +1,1 @@
+"""Sequences, tasks, hooks and checkpoints."""

@@ -1,0 +1,30 @@
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from gslora_det.engine.hooks.method_hook import unlearning_detector
+from gslora_det.lora import lora_groups
+
+
+@HOOKS.register_module()
+class GroupNormHook(Hook):
+    """Logs the size ||s B A||_F of every LoRA group and the number of active ones.
+
+    Args:
+        interval (int): Steps between two measurements.
+    """
+    priority = 'ABOVE_NORMAL'  # before the logger reads the message hub
+
+    def __init__(self, interval: int = 50) -> None:
+        self.interval = interval
+
+    def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
+                         outputs=None) -> None:
+        if not self.every_n_train_iters(runner, self.interval):
+            return
+        norms = {group.name: group.norm()
+                 for group in lora_groups(unlearning_detector(runner).detector)}
+        for name, norm in norms.items():
+            runner.message_hub.update_scalar(f'train/norm/{name}', norm)
+        runner.message_hub.update_scalar('train/active_groups',
+                                         sum(norm > 0 for norm in norms.values()))

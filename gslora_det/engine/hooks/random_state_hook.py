@@ -1,0 +1,38 @@
+import random
+
+import numpy as np
+import torch
+from mmdet.registry import HOOKS
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+
+@HOOKS.register_module()
+class RandomStateHook(Hook):
+    """Keeps the random state in checkpoints, which MMEngine does not.
+
+    It is restored right before the first step that follows, after MMEngine has moved
+    the data loader to its place.
+    """
+
+    def __init__(self) -> None:
+        self._loaded = None
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        kind, keys, *rest = np.random.get_state()
+        checkpoint['random_state'] = dict(
+            python=random.getstate(), numpy=(kind, keys.tolist(), *rest),
+            torch=torch.get_rng_state(), cuda=torch.cuda.get_rng_state_all())
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        self._loaded = checkpoint['random_state']
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        if self._loaded is None:
+            return
+        state, self._loaded = self._loaded, None
+        random.setstate(state['python'])
+        kind, keys, *rest = state['numpy']
+        np.random.set_state((kind, np.array(keys, np.uint32), *rest))
+        torch.set_rng_state(state['torch'])
+        torch.cuda.set_rng_state_all(state['cuda'])

@@ -1,0 +1,70 @@
+"""Plain MMDet runs, as MMDet's own tools start them, with a quiet terminal."""
+
+import copy
+from typing import Optional
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from gslora_det.engine.checkpoint import load_weights, read_checkpoint
+from gslora_det.engine.plan import TaskPlan, make_plan
+
+
+def train_plain(cfg: Config, resume: Optional[str] = None) -> None:
+    """Trains an MMDet config that has no ``sequence``.
+
+    Args:
+        cfg (Config): The config.
+        resume (str, optional): A checkpoint, or ``'auto'`` for the latest one.
+    """
+    cfg.resume = resume is not None
+    if resume not in (None, 'auto'):
+        cfg.load_from = resume
+    Runner.from_cfg(cfg).train()
+
+
+def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
+             out: Optional[str] = None) -> dict:
+    """Measures a checkpoint, the original or a merged one, on the test data.
+
+    Args:
+        cfg (Config): An MMDet config; with a ``sequence``, AP is split by class.
+        checkpoint (str): Weights of the plain detector, loaded strictly.
+        task (int, optional): The task whose split is measured; by default the
+            checkpoint's own.
+        out (str, optional): A .pkl file for the raw predictions.
+
+    Returns:
+        dict: The metric's results.
+    """
+    cfg = copy.deepcopy(cfg)
+    cfg.load_from, cfg.resume = None, False
+    if 'sequence' in cfg:
+        cfg.val_evaluator = _split_evaluator(cfg, checkpoint, task)
+        cfg.test_evaluator = cfg.val_evaluator
+    cfg.test_dataloader = cfg.get('test_dataloader') or cfg.val_dataloader
+    cfg.test_evaluator = cfg.get('test_evaluator') or cfg.val_evaluator
+    cfg.test_cfg = dict(type='TestLoop')
+    if out:
+        evaluators = cfg.test_evaluator
+        cfg.test_evaluator = [*(evaluators if isinstance(evaluators, list)
+                                else [evaluators]),
+                              dict(type='DumpDetResults', out_file_path=out)]
+    # Nothing of a training is needed, and half of a training is refused by MMEngine.
+    for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler',
+                'val_dataloader', 'val_cfg', 'val_evaluator'):
+        cfg.pop(key, None)
+    runner = Runner.from_cfg(cfg)
+    load_weights(getattr(runner.model, 'module', runner.model), checkpoint)
+    return runner.test()
+
+
+def _split_evaluator(cfg: Config, checkpoint: str, task: Optional[int]) -> dict:
+    plan = make_plan(cfg)
+    if task is None:
+        task = read_checkpoint(checkpoint).get('meta', {}).get('task', 1)
+    if not 1 <= task <= len(plan):
+        raise ValueError(f'--task is {task}: {cfg.filename} has tasks 1 to {len(plan)}')
+    chosen: TaskPlan = plan[task - 1]
+    return dict(cfg.val_evaluator, type='SplitCocoMetric', splits=chosen.splits())
+

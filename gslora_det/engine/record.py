@@ -1,0 +1,95 @@
+"""``sequence.json``: what was asked, what was done, and what was measured."""
+
+import math
+from pathlib import Path
+from typing import Dict, List, Optional
+
+from gslora_det.engine.plan import TaskPlan
+from gslora_det.evaluation import h_mean
+from gslora_det.files import read_json, sha256, write_json
+
+FORMAT_VERSION = 1
+FILE_NAME = 'sequence.json'
+
+
+def _null(value: Optional[float]) -> Optional[float]:
+    return None if value is None or math.isnan(value) else float(value)
+
+
+def split_metrics(results: Dict[str, float], suffix: str = '') -> dict:
+    """AP of each split from the metric's results, in both protocols.
+
+    Args:
+        results (dict): ``coco/AP_retained`` and so on.
+        suffix (str): What follows the split's name, such as ``'_1'`` for the splits of
+            task 1.
+    """
+    def read(protocol: str) -> dict:
+        return {f'AP_{name}': _null(results.get(f'coco/AP_{name}{suffix}{protocol}'))
+                for name in ('retained', 'forgotten', 'old', 'missing')}
+
+    return dict(read(''), reference=read('_reference'))
+
+
+def with_h(metrics: dict, original: dict) -> dict:
+    """Adds H and H_max, from the original model's AP on the same splits."""
+    def add(now: dict, before: dict) -> dict:
+        return dict(
+            now, H=h_mean(now['AP_retained'], before['AP_forgotten'], now['AP_forgotten']),
+            H_max=h_mean(before['AP_retained'], before['AP_forgotten'], 0.0))
+
+    return dict(add(metrics, original),
+                reference=add(metrics['reference'], original['reference']))
+
+
+def class_precisions(results: Dict[str, float], classes: List[str]) -> dict:
+    """AP of each class from the metric's classwise results."""
+    return {name: _null(results.get(f'coco/{name}_precision')) for name in classes}
+
+
+def new_record(name: str, method: dict, plan: List[TaskPlan], weights: str) -> dict:
+    """A record in which no task is finished."""
+    return dict(
+        format_version=FORMAT_VERSION, name=name, method=method['type'], method_config=method,
+        request=[list(task.split.forgotten) for task in plan],
+        buffers=[task.buffers for task in plan],
+        weights=dict(file=weights, sha256=_sha256(weights)), original=None, tasks=[])
+
+
+def load_record(work_dir: Path, expected: dict) -> dict:
+    """Reads the record of an unfinished sequence and checks that it is the same one.
+
+    Raises:
+        ValueError: It is of another format version or of another request, or a finished
+            task's weights are not those that were recorded.
+    """
+    record = read_json(work_dir / FILE_NAME)
+    if record.get('format_version') != FORMAT_VERSION:
+        raise ValueError(f'{work_dir / FILE_NAME} has format version '
+                         f'{record.get("format_version")}, this package reads '
+                         f'{FORMAT_VERSION}: use the package that wrote it')
+    for key in ('request', 'buffers', 'method_config', 'weights'):
+        if record[key] != expected[key]:
+            raise ValueError(f'{work_dir} holds another sequence ({key} differs): resume '
+                             'with the config it was started with, or set another '
+                             '--work-dir')
+    for task in record['tasks']:
+        path = work_dir / task['merged']['file']
+        if not path.is_file() or sha256(path) != task['merged']['sha256']:
+            raise ValueError(f'{path} is not the file that task {task["task"]} wrote: '
+                             'restore it, or start again in another --work-dir')
+    return record
+
+
+def file_entry(work_dir: Path, path: Path) -> dict:
+    """A file's name within the sequence's folder, and its sha256."""
+    return dict(file=path.relative_to(work_dir).as_posix(), sha256=sha256(path))
+
+
+def save_record(work_dir: Path, record: dict) -> None:
+    """Writes ``sequence.json`` atomically."""
+    write_json(work_dir / FILE_NAME, record)
+
+
+def _sha256(weights: str) -> Optional[str]:
+    return sha256(weights) if Path(weights).is_file() else None

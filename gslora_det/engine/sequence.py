@@ -1,0 +1,195 @@
+"""The sequence: one ordinary MMEngine run a task, each from the weights of the last."""
+
+import os
+import time
+from pathlib import Path
+from typing import List, Optional
+
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.dist import barrier, is_main_process
+from mmengine.runner import Runner
+
+from gslora_det.engine.checkpoint import load_weights
+from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
+from gslora_det.engine.hooks.method_hook import unlearning_detector
+from gslora_det.engine.hooks.progress_hook import ProgressHook
+from gslora_det.engine.plan import TaskPlan, make_plan
+from gslora_det.engine.progress import SequenceProgress
+from gslora_det.engine.quiet import quiet_logger
+from gslora_det.engine.record import (
+    FILE_NAME,
+    class_precisions,
+    file_entry,
+    load_record,
+    new_record,
+    save_record,
+    split_metrics,
+    with_h,
+)
+from gslora_det.engine.task_config import evaluation_config, task_config
+from gslora_det.files import folder_lock
+from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
+
+
+class UnlearningSequence:
+    """Erases the classes of a config's ``sequence``, task by task.
+
+    Args:
+        cfg (Config): An MMDet config with ``sequence``, ``method`` and ``work_dir``.
+        resume (bool): Continue an unfinished sequence in ``work_dir``.
+
+    Raises:
+        ValueError: The config contradicts itself or the data, or ``work_dir`` holds
+            another or, without ``resume``, an earlier sequence. Nothing is written then.
+    """
+
+    def __init__(self, cfg: Config, resume: bool = False) -> None:
+        self.cfg = cfg
+        self.work_dir = Path(cfg.work_dir)
+        self.plan: List[TaskPlan] = make_plan(cfg)
+        dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
+        self.classes = list(dataset.metainfo['classes'])
+        self.record = new_record(Path(cfg.filename).stem, cfg.method.to_dict(), self.plan,
+                                 cfg.load_from)
+        if (self.work_dir / FILE_NAME).exists():
+            if not resume:
+                raise ValueError(f'{self.work_dir} holds a sequence already: add --resume '
+                                 'to continue it, or set another --work-dir')
+            self.record = load_record(self.work_dir, self.record)
+        self._dataset_meta = dict(
+            classes=self.classes,
+            palette=[list(c) for c in dataset.metainfo.get('palette') or []])
+
+    def run(self) -> dict:
+        """Runs what is not finished yet and writes the results.
+
+        Returns:
+            dict: The content of ``sequence.json``.
+        """
+        self.work_dir.mkdir(parents=True, exist_ok=True)
+        if not is_main_process():
+            return self._run()
+        with folder_lock(self.work_dir / '.lock', blocking=False):
+            return self._run()
+
+    def _run(self) -> dict:
+        val_batches = self._num_val_batches()
+        done = len(self.record['tasks'])
+        steps = sum(task.iters + val_batches for task in self.plan)
+        with SequenceProgress(steps + val_batches) as self.progress:
+            if self.record['original'] is None:
+                self._measure_original()
+            else:
+                self.progress.step(val_batches)
+            self.progress.step(sum(t.iters + val_batches for t in self.plan[:done]))
+            original = 100 * self.record['original']['AP']
+            self.progress.say(f'original model: AP {original:.1f}')
+            for task in self.plan[done:]:
+                self._run_task(task)
+        self._write_results()
+        return self.record
+
+    def _num_val_batches(self) -> int:
+        loader = Runner.build_dataloader(self.cfg.val_dataloader)
+        return len(loader)
+
+    def _runner(self, run_cfg: Config) -> Runner:
+        quiet_logger(run_cfg.experiment_name, Path(run_cfg.work_dir) / 'run.log')
+        runner = Runner.from_cfg(run_cfg)
+        runner.register_hook(ProgressHook(self.progress.step))
+        return runner
+
+    def _measure_original(self) -> None:
+        self.progress.stage('original model')
+        run_cfg = evaluation_config(self.cfg, self.work_dir / 'original', self.plan)
+        runner = self._runner(run_cfg)
+        model = getattr(runner.model, 'module', runner.model)
+        load_weights(model, self.cfg.load_from)
+        results = runner.val()
+        self.record['original'] = dict(
+            AP=results['coco/AP'], per_class=class_precisions(results, self.classes),
+            splits=[split_metrics(results, f'_{task.number}') for task in self.plan])
+        self._save()
+
+    def _run_task(self, task: TaskPlan) -> None:
+        names = ', '.join(task.split.forgotten)
+        self.progress.say(f'task {task.number}/{len(self.plan)} erases {names}')
+        self.progress.stage(f'task {task.number}/{len(self.plan)}')
+        before = self.record['original']['splits'][task.number - 1]
+        run_cfg = task_config(
+            self.cfg, task, self.work_dir, self.classes, self._start_weights(),
+            dict(before, AP_forgotten_reference=before['reference']['AP_forgotten']),
+            self._dataset_meta)
+        folder = Path(run_cfg.work_dir)
+        unfinished = _last_checkpoint(folder)
+        run_cfg.load_from, run_cfg.resume = unfinished, unfinished is not None
+        start = time.monotonic()
+        runner = self._runner(run_cfg)
+        model = unlearning_detector(runner)
+        trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        total = sum(p.numel() for p in model.detector.parameters()) - trainable
+        if task.number == 1:
+            self.progress.say(f'trainable: {trainable:,} parameters, '
+                              f'{100 * trainable / total:.2f} % of {total:,}')
+        runner.train()
+        results = runner.val()
+        metrics = with_h(split_metrics(results), before)
+        export = next(h for h in runner.hooks if isinstance(h, ExportHook))
+        barrier()
+        entry = dict(
+            task=task.number, forgotten=list(task.split.forgotten), metrics=metrics,
+            original=before, per_class=class_precisions(results, self.classes),
+            seconds=round(time.monotonic() - start, 1),
+            images_seen=task.iters * run_cfg.train_dataloader.batch_size
+            * runner.world_size, trainable_parameters=trainable, groups=export.norms,
+            buffers=task.buffers, merged=file_entry(self.work_dir, folder / MERGED))
+        if (folder / ADAPTER).exists():
+            entry['adapter'] = file_entry(self.work_dir, folder / ADAPTER)
+        self.record['tasks'].append(entry)
+        self._save()
+        if is_main_process():
+            for checkpoint in folder.glob('iter_*.pth'):
+                checkpoint.unlink()
+            (folder / 'last_checkpoint').unlink(missing_ok=True)
+        self.progress.say('  ' + _one_line(metrics, before))
+
+    def _start_weights(self) -> str:
+        if not self.record['tasks']:
+            return self.cfg.load_from
+        return str(self.work_dir / self.record['tasks'][-1]['merged']['file'])
+
+    def _save(self) -> None:
+        if is_main_process():
+            save_record(self.work_dir, self.record)
+
+    def _write_results(self) -> None:
+        if not is_main_process():
+            return
+        print_table(self.record)
+        (self.work_dir / 'results.md').write_text(to_markdown(self.record), 'utf-8')
+        (self.work_dir / 'results.csv').write_text(to_csv(self.record), 'utf-8')
+        draw_curves(self.record, self.work_dir / 'curves.png')
+        self.progress.say(
+            f'\nTable: {self.work_dir / "results.md"}'
+            f'\nCurves: {self.work_dir / "curves.png"}'
+            f'\nPictures of erased boxes: {self.work_dir / "erased"}'
+            f'\nUnlearned detector: {self._start_weights()}')
+
+
+def _last_checkpoint(folder: Path) -> Optional[str]:
+    """The newest checkpoint of an unfinished task."""
+    found = sorted(folder.glob('iter_*.pth'), key=os.path.getmtime)
+    return str(found[-1]) if found else None
+
+
+def _one_line(metrics: dict, before: dict) -> str:
+    def percent(value: Optional[float]) -> str:
+        return '—' if value is None else f'{100 * value:.1f}'
+
+    return (f'retained AP {percent(metrics["AP_retained"])} '
+            f'(was {percent(before["AP_retained"])}), '
+            f'forgotten {percent(metrics["AP_forgotten"])} '
+            f'(was {percent(before["AP_forgotten"])}), '
+            f'erased earlier {percent(metrics["AP_old"])}')
+

@@ -1,0 +1,117 @@
+"""From a user's config to the configs of ordinary MMEngine runs."""
+
+import copy
+from dataclasses import asdict
+from pathlib import Path
+from typing import Dict, List, Optional
+
+from mmengine.config import Config
+
+from gslora_det.engine.plan import TaskPlan
+
+PREDICTIONS = 'original_predictions.json'
+
+
+def _run_config(cfg: Config, name: str, work_dir: Path, keys: List[str]) -> Config:
+    """The parts of a config that every run has, with names of its own."""
+    run = Config(copy.deepcopy({k: cfg[k] for k in keys if k in cfg}))
+    run.experiment_name = f'{name}_{work_dir.resolve()}'
+    run.work_dir = str(work_dir)
+    visualizer = cfg.get('visualizer') or dict(type='DetLocalVisualizer')
+    run.visualizer = dict(visualizer, name=run.experiment_name)
+    run.val_cfg = dict(type='ValLoop')
+    return run
+
+
+def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Config:
+    """The run that measures the original model once, for the splits of all tasks."""
+    run = _run_config(cfg, 'original', work_dir,
+                      ['default_scope', 'env_cfg', 'model', 'val_dataloader',
+                       'val_evaluator', 'launcher', 'randomness'])
+    run.val_evaluator = dict(
+        run.val_evaluator, type='SplitCocoMetric', classwise=True,
+        splits={name: classes for task in tasks
+                for name, classes in task.splits(f'_{task.number}').items()})
+    run.custom_hooks = [dict(
+        type='ErasedBoxesHook', images=sorted({i for t in tasks for i in t.pictures}),
+        predictions=str(work_dir / PREDICTIONS))]
+    return run
+
+
+def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
+                weights: str, original: Dict[str, Optional[float]],
+                dataset_meta: dict) -> Config:
+    """The run of one task.
+
+    Args:
+        cfg (Config): The user's config.
+        task (TaskPlan): The task.
+        work_dir (Path): Folder of the sequence; the task gets one inside.
+        classes (list[str]): All classes, in the detector's order.
+        weights (str): Checkpoint that the task starts from.
+        original (dict): AP of the original model on the task's splits.
+        dataset_meta (dict): Stored with the merged weights, as MMDet does.
+    """
+    number = task.number
+    run = _run_config(cfg, f'task_{number}', work_dir / f'task_{number}',
+                      ['default_scope', 'env_cfg', 'default_hooks', 'val_dataloader',
+                       'val_evaluator', 'optim_wrapper', 'param_scheduler', 'launcher',
+                       'randomness', 'log_processor', 'find_unused_parameters'])
+    split = {k: list(v) for k, v in asdict(task.split).items()}
+    run.model = dict(
+        type='UnlearningDetector', detector=cfg.model,
+        method=dict(cfg.method, classes=list(classes), split=split, task=number),
+        weights=weights, original=cfg.load_from)
+    run.randomness = dict(cfg.get('randomness', {}))
+    run.randomness['seed'] = run.randomness.get('seed', 0) + number
+    run.train_dataloader = _paired_loader(cfg, task, run.randomness.seed)
+    run.train_cfg = dict(type='IterBasedTrainLoop', max_iters=task.iters,
+                         val_interval=task.iters + 1)
+    run.param_scheduler = [
+        dict(scheduler, end=scheduler.get('end', task.iters))
+        for scheduler in _as_list(run.get('param_scheduler'))]
+    run.log_processor = dict(type='LogProcessor', window_size=20, by_epoch=False)
+    run.default_hooks = dict(run.get('default_hooks') or {})
+    checkpoint = dict(run.default_hooks.get('checkpoint') or {})
+    run.default_hooks.checkpoint = dict(
+        checkpoint, type='CheckpointHook', by_epoch=False, max_keep_ckpts=1,
+        interval=max(1, task.iters // 10), save_last=False)
+    run.val_evaluator = dict(
+        run.val_evaluator, type='SplitCocoMetric', classwise=True, splits=task.splits(),
+        original={k: v for k, v in (
+            ('forgotten', original.get('AP_forgotten')),
+            ('forgotten_reference', original.get('AP_forgotten_reference')))})
+    meta = dict(task=number, forgotten=split['forgotten'], old=split['old'],
+                dataset_meta=dataset_meta)
+    run.custom_hooks = [
+        dict(type='MethodHook'), dict(type='RandomStateHook'), dict(type='GroupNormHook'),
+        dict(type='ExportHook', meta=meta),
+        dict(type='ErasedBoxesHook', images=task.pictures,
+             predictions=str(work_dir / 'original' / PREDICTIONS),
+             out_dir=str(work_dir / 'erased' / f'task_{number}'), split=split),
+        *copy.deepcopy(cfg.get('custom_hooks') or [])]
+    return run
+
+
+def _paired_loader(cfg: Config, task: TaskPlan, seed: int) -> dict:
+    settings = cfg.sequence
+    trained = [n for n in task.split.retained if n not in task.split.missing]
+    keep = dict(forget=list(task.split.forgotten), retain=trained)
+    sizes = [settings[branch].batch_size for branch in keep]
+    loader = cfg.train_dataloader.to_dict()
+    branches = [
+        dict(type='BranchDataset', dataset=loader['dataset'], branch=branch, keep=names,
+             image_ids=task.buffers[branch],
+             mixed_images=settings.get('mixed_images', 'background'))
+        for branch, names in keep.items()]
+    return dict(
+        loader, batch_size=sum(sizes), batch_sampler=None,
+        sampler=dict(type='MultiSourceSampler', batch_size=sum(sizes), source_ratio=sizes,
+                     seed=seed),
+        dataset=dict(type='ConcatDataset', datasets=branches))
+
+
+def _as_list(value) -> list:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]

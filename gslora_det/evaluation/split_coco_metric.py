@@ -1,0 +1,278 @@
+"""MMDetection's COCO metric with the AP of each class split and H."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os.path as osp
+import tempfile
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from mmdet.datasets.api_wrappers import COCO, COCOeval, COCOevalMP
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import METRICS
+from mmengine.fileio import load
+from mmengine.logging import MMLogger
+from terminaltables import AsciiTable
+
+from gslora_det.class_split import resolve_classes
+
+from .h_mean import h_mean
+from .split_ap import class_ap, split_ap
+
+# The order of `COCOeval.stats` under MMDetection's names.
+STATS = (
+    'mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l',
+    'AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000',
+)  # fmt: skip
+
+
+@METRICS.register_module()
+class SplitCocoMetric(CocoMetric):
+    """COCO metric that also measures each split of the classes.
+
+    Beside the results of ``CocoMetric`` (those of boxes here unrounded) it gives
+    ``AP`` over all classes and, for each split, ``AP_<split>`` over all images and
+    ``AP_<split>_reference`` over the images that show the split's classes. With
+    ``original`` and the splits ``retained`` and ``forgotten`` it adds ``H`` and
+    ``H_reference``. They count 100 detections an image, like ``bbox_mAP``. A split
+    without ground truth is NaN. However many splits there are, boxes are matched once.
+
+    Args:
+        splits: Split name to class names, e.g. ``dict(retained=[...],
+            forgotten=[...], old=[...])``.
+        original: What the original model reached on the forgotten classes, as
+            ``dict(forgotten=AP, forgotten_reference=AP)``, in [0, 1].
+        backend: ``pycocotools``, or ``faster_coco_eval`` to match boxes in C++.
+        **kwargs: All options of ``CocoMetric``.
+
+    Raises:
+        ValueError: If an option is unknown or does not go with another, or, once the
+            data set is known, if a split names a class that it does not have.
+        ImportError: If the backend is not installed.
+    """
+
+    def __init__(
+        self,
+        *args,
+        splits: Mapping[str, Sequence[str]] | None = None,
+        original: Mapping[str, float | None] | None = None,
+        backend: str = 'pycocotools',
+        **kwargs,
+    ):
+        with _quiet():
+            super().__init__(*args, **kwargs)
+        self.splits = dict(splits or {})
+        self.original = dict(original or {})
+        if self.splits and 'bbox' not in self.metrics:
+            raise ValueError(
+                f"splits are measured on boxes but metric is {self.metrics}; add 'bbox'"
+            )
+        unknown = set(self.original) - {'forgotten', 'forgotten_reference'}
+        if unknown:
+            raise ValueError(
+                f'original has unknown keys {sorted(unknown)}; '
+                'it may give forgotten and forgotten_reference'
+            )
+        if backend not in ('pycocotools', 'faster_coco_eval'):
+            raise ValueError(
+                f'unknown backend {backend!r}; use pycocotools or faster_coco_eval'
+            )
+        if backend == 'faster_coco_eval' and self.use_mp_eval:
+            raise ValueError(
+                'use_mp_eval does not go with faster_coco_eval; remove it'
+            )
+        self._faster = _import_faster() if backend == 'faster_coco_eval' else None
+
+    @property
+    def dataset_meta(self) -> dict | None:
+        """Meta information of the data set; setting it checks the splits."""
+        return self._dataset_meta
+
+    @dataset_meta.setter
+    def dataset_meta(self, meta: dict) -> None:
+        for name, names in self.splits.items():
+            # A split may be empty: nothing is old in the first task.
+            if len(names):
+                resolve_classes(names, meta['classes'], where=f'split {name!r}')
+        self._dataset_meta = meta
+
+    def compute_metrics(self, results: list) -> dict:
+        """Compute all metrics from the processed results.
+
+        Args:
+            results: Pairs of ground truth and prediction, one an image.
+
+        Returns:
+            Metric name (without prefix) to value.
+        """
+        # A logger born inside `_quiet` would stay silent for ever.
+        MMLogger.get_current_instance()
+        if self.format_only:
+            return super().compute_metrics(results)
+        metrics, values = self.metrics, {}
+        for metric in metrics:
+            if metric == 'bbox':
+                values.update(self._compute_boxes(results))
+                continue
+            try:
+                self.metrics = [metric]
+                with _quiet():
+                    values.update(super().compute_metrics(results))
+            finally:
+                self.metrics = metrics
+        return values
+
+    def _compute_boxes(self, results: list) -> dict:
+        with _quiet():
+            coco_eval = self._evaluate_boxes(results)
+        names = self.metric_items
+        names = STATS[:6] if names is None else names
+        unknown = [name for name in names if name not in STATS]
+        if unknown:
+            raise KeyError(f'metric item "{unknown[0]}" is not supported')
+        values = {
+            f'bbox_{name}': float(coco_eval.stats[STATS.index(name)]) for name in names
+        }
+        if self.classwise:
+            values.update(self._classwise(coco_eval))
+        values.update(self._splitwise(coco_eval))
+        return values
+
+    def _evaluate_boxes(self, results: list):
+        """Match all boxes once and accumulate precision and recall."""
+        ground_truth, predictions = zip(*results)
+        with tempfile.TemporaryDirectory() as folder:
+            prefix = self.outfile_prefix or osp.join(folder, 'results')
+            if self._coco_api is None:
+                self._coco_api = COCO(self.gt_to_coco_json(ground_truth, prefix))
+            if self.cat_ids is None:
+                self.cat_ids = self._coco_api.get_cat_ids(
+                    cat_names=self.dataset_meta['classes']
+                )
+            if self.img_ids is None:
+                self.img_ids = self._coco_api.get_img_ids()
+            detections = load(self.results2json(predictions, prefix)['bbox'])
+
+        if self._faster:
+            coco = self._faster.COCO(self._coco_api.dataset)
+            coco_eval = self._faster.COCOeval_faster(
+                coco, _load_detections(coco, detections), 'bbox', separate_eval=True
+            )
+        else:
+            evaluation = COCOevalMP if self.use_mp_eval else COCOeval
+            coco = self._coco_api
+            coco_eval = evaluation(coco, _load_detections(coco, detections), 'bbox')
+        coco_eval.params.catIds = self.cat_ids
+        coco_eval.params.imgIds = self.img_ids
+        coco_eval.params.maxDets = list(self.proposal_nums)
+        # summarize() finds 0.50 and 0.75 only in an array.
+        coco_eval.params.iouThrs = np.atleast_1d(self.iou_thrs)
+        coco_eval.evaluate()
+        coco_eval.accumulate()
+        # faster_coco_eval has a summary of its own, with another mAP.
+        summarize = COCOeval.summarize if self._faster else type(coco_eval).summarize
+        summarize(coco_eval)
+        return coco_eval
+
+    def _splitwise(self, coco_eval) -> dict:
+        """AP of all classes and of each split, H, and a table of them in the log."""
+        # As in COCOeval's own mAP, which asks for 100 whatever `proposal_nums` says.
+        max_dets = 100 if 100 in self.proposal_nums else None
+        id_of = self._category_ids()
+        values = {'AP': split_ap(coco_eval, self.cat_ids, 'full', max_dets)}
+        rows = [['split', 'classes', 'AP', 'AP (reference)']]
+        rows.append(['all', len(self.cat_ids), _shown(values['AP']), ''])
+        for name, names in self.splits.items():
+            # An annotation file may lack a class of the data set: no ground truth.
+            cat_ids = [id_of[each] for each in names if each in id_of]
+            full, reference = (
+                split_ap(coco_eval, cat_ids, protocol, max_dets)
+                for protocol in ('full', 'reference')
+            )
+            values[f'AP_{name}'], values[f'AP_{name}_reference'] = full, reference
+            rows.append([name, len(names), _shown(full), _shown(reference)])
+
+        if {'retained', 'forgotten'} <= set(self.splits) and self.original:
+            for suffix in ('', '_reference'):
+                if f'forgotten{suffix}' in self.original:
+                    values[f'H{suffix}'] = h_mean(
+                        values[f'AP_retained{suffix}'],
+                        self.original[f'forgotten{suffix}'],
+                        values[f'AP_forgotten{suffix}'],
+                    )
+            pair = (_shown(values.get('H')), _shown(values.get('H_reference')))
+            rows.append(['H', '', *pair])
+        _log_table(rows)
+        return {key: _number(value) for key, value in values.items()}
+
+    def _classwise(self, coco_eval) -> dict:
+        """AP of each class, and MMDetection's table of them in the log."""
+        name_of = {cat_id: name for name, cat_id in self._category_ids().items()}
+        params, precision = coco_eval.params, coco_eval.eval['precision']
+        aps = class_ap(coco_eval)
+        rows = [['category', *STATS[:6]]]
+        for column, (cat_id, ap) in enumerate(aps.items()):
+            # [IoU, recall, object size] with the most detections an image.
+            curve = precision[:, :, column, :, -1]
+            parts = [
+                curve[np.isclose(params.iouThrs, threshold), :, 0]
+                for threshold in (0.5, 0.75)
+            ]
+            parts += [curve[:, :, size] for size in (1, 2, 3)]
+            means = [part[part > -1].mean() if (part > -1).any() else None
+                     for part in parts]  # fmt: skip
+            rows.append([name_of[cat_id], _shown(ap), *map(_shown, means)])
+        _log_table(rows)
+        return {
+            f'{name_of[cat_id]}_precision': _number(ap) for cat_id, ap in aps.items()
+        }
+
+    def _category_ids(self) -> dict:
+        """Class name to category id of the annotation file."""
+        categories = self._coco_api.load_cats(self.cat_ids)
+        return {category['name']: category['id'] for category in categories}
+
+
+def _import_faster():
+    try:
+        return importlib.import_module('faster_coco_eval')
+    except ImportError as error:
+        raise ImportError(
+            "backend='faster_coco_eval' is not installed; "
+            'run: pip install faster-coco-eval'
+        ) from error
+
+
+def _load_detections(coco, detections: list):
+    """``coco.loadRes``, which older tools cannot do for an empty list."""
+    if detections:
+        return coco.loadRes(detections)
+    empty = type(coco)()
+    empty.dataset = dict(
+        images=coco.dataset['images'],
+        categories=coco.dataset['categories'],
+        annotations=[],
+    )
+    empty.createIndex()
+    return empty
+
+
+def _quiet():
+    """Swallow what pycocotools prints."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def _number(value: float | None) -> float:
+    # MMEngine's loggers take numbers only.
+    return float('nan') if value is None else value
+
+
+def _shown(value: float | None) -> str:
+    return '—' if value is None else f'{value:.3f}'
+
+
+def _log_table(rows: list) -> None:
+    MMLogger.get_current_instance().info('\n' + AsciiTable(rows).table)

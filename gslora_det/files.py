@@ -1,0 +1,88 @@
+"""Files that are whole or not there: atomic writes, hashes and locks."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Iterator, Union
+
+PathLike = Union[str, Path]
+
+
+@contextlib.contextmanager
+def atomic_write(path: PathLike) -> Iterator[Path]:
+    """Gives a temporary file to write to, which then takes the place of ``path``.
+
+    The temporary file lies in the same folder. It is flushed to disk before it is
+    renamed; on any error it is removed and an earlier file stays as it was.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f'.{path.name}-', dir=path.parent)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        yield draft
+        with open(draft, 'rb') as written:
+            os.fsync(written.fileno())
+        draft.chmod(0o644)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def write_json(path: PathLike, content: Any) -> None:
+    """Writes JSON atomically; NaN and infinity are refused."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    with atomic_write(path) as draft:
+        draft.write_text(text + '\n', 'utf-8')
+
+
+def read_json(path: PathLike) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        ValueError: It is missing or no JSON; one line says so.
+    """
+    try:
+        return json.loads(Path(path).read_text('utf-8'))
+    except FileNotFoundError:
+        raise ValueError(f'{path} is missing') from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f'{path} is not valid JSON ({error}): restore or remove it'
+                         ) from None
+
+
+def sha256(path: PathLike) -> str:
+    """The hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, 'rb') as content:
+        for block in iter(lambda: content.read(1 << 20), b''):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def folder_lock(path: PathLike, blocking: bool = True) -> Iterator[None]:
+    """Holds an exclusive lock on a lock file, against other processes.
+
+    Args:
+        path (str | Path): The lock file; made if it is not there.
+        blocking (bool): Wait for the other process; otherwise refuse.
+
+    Raises:
+        ValueError: Another process holds the lock and ``blocking`` is False.
+    """
+    with open(path, 'a') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not blocking:
+                raise ValueError(f'another process works in {Path(path).parent}: wait for '
+                                 'it, or set another --work-dir') from None
+            print(f'waiting for another process that holds {path}')
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

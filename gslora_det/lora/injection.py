@@ -1,0 +1,96 @@
+"""Putting LoRA layers into a detector, and taking them out again."""
+
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from typing import Dict, List, Optional, Sequence
+
+import torch
+from mmcv.cnn.bricks.transformer import FFN
+from torch import Tensor, nn
+
+from gslora_det.lora.groups import LoRAGroup, lora_groups
+from gslora_det.lora.layer import LoRALinear
+
+
+def _linears(module: nn.Module) -> Dict[str, nn.Linear]:
+    return {name: layer for name, layer in module.named_modules()
+            if isinstance(layer, nn.Linear)}
+
+
+def _ffn_linears(module: nn.Module) -> List[str]:
+    return [f'{prefix}.{name}' for prefix, ffn in module.named_modules()
+            if isinstance(ffn, FFN) for name in _linears(ffn)]
+
+
+def _matching_linears(module: nn.Module, patterns: Sequence[str]) -> List[str]:
+    names = list(_linears(module))
+    matched = set()
+    for pattern in patterns:
+        found = [name for name in names if fnmatchcase(name, pattern)]
+        if not found:
+            near = get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
+            raise ValueError(f"LoRA target '{pattern}' matches no Linear layer; "
+                             f'there are, for example: {", ".join(near)}')
+        matched.update(found)
+    return [name for name in names if name in matched]
+
+
+def inject_lora(module: nn.Module, rank: int, targets: Optional[Sequence[str]] = None,
+                lora_alpha: float = 1.0) -> List[LoRAGroup]:
+    """Replaces Linear layers by :class:`LoRALinear`; outputs do not change.
+
+    Args:
+        module (nn.Module): The detector; changed in place.
+        rank (int): Rank of every update.
+        targets (list[str], optional): Patterns (``fnmatch``) over the names of Linear
+            layers, such as ``'encoder.layers.*.self_attn.value_proj'``. By default
+            every Linear of every mmcv ``FFN``.
+        lora_alpha (float): The updates are scaled by ``lora_alpha / rank``.
+
+    Returns:
+        list[LoRAGroup]: One group a Transformer block.
+
+    Raises:
+        ValueError: A target matches nothing, there is no FFN, or rank < 1.
+    """
+    if targets is None:
+        names = _ffn_linears(module)
+        if not names:
+            raise ValueError(f'{type(module).__name__} has no mmcv FFN to adapt: name its '
+                             'Linear layers in targets, e.g. '
+                             f'{", ".join(list(_linears(module))[:3]) or "(it has none)"}')
+    else:
+        names = _matching_linears(module, targets)
+    for name in names:
+        parent, _, child = name.rpartition('.')
+        layer = LoRALinear(module.get_submodule(name), rank, lora_alpha)
+        setattr(module.get_submodule(parent), child, layer)
+    return lora_groups(module)
+
+
+def lora_state(module: nn.Module) -> Dict[str, Tensor]:
+    """The adapter: ``lora_A`` and ``lora_B`` of every LoRA layer, by full name."""
+    return {name: parameter.detach() for name, parameter in module.named_parameters()
+            if name.endswith(('.lora_A', '.lora_B'))}
+
+
+def merge_lora(module: nn.Module) -> None:
+    """Folds every update into its weight.
+
+    Raises:
+        ValueError: An update holds NaN or Inf; no layer is changed then.
+    """
+    broken = [name for name, value in lora_state(module).items()
+              if not torch.isfinite(value).all()]
+    if broken:
+        raise ValueError(f'{broken[0]} holds NaN or Inf; nothing is merged: lower the '
+                         'learning rate or beta, and train the task again')
+    for group in lora_groups(module):
+        for layer in group.layers.values():
+            layer.merge()
+
+
+def plain_state_dict(module: nn.Module) -> Dict[str, Tensor]:
+    """The module's state dict without any LoRA key."""
+    return {name: value for name, value in module.state_dict().items()
+            if not name.endswith(('.lora_A', '.lora_B'))}

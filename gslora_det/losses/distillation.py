@@ -1,0 +1,51 @@
+"""Terms that keep a detector close to a frozen one; DETR queries are aligned."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def logit_distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
+    """Kullback-Leibler divergence between the sigmoids of two sets of logits.
+
+    Binary cross-entropy minus the teacher's entropy, so that equal logits give 0.
+
+    Args:
+        student (Tensor): Logits of shape (images, queries, classes).
+        teacher (Tensor): Logits of the same shape.
+
+    Returns:
+        Tensor: Sum over queries and classes, mean over images.
+    """
+    target = teacher.sigmoid()
+    entropy = F.binary_cross_entropy_with_logits(teacher, target, reduction='sum')
+    cross = F.binary_cross_entropy_with_logits(student, target, reduction='sum')
+    return (cross - entropy) / len(student)
+
+
+def box_distillation_loss(student: Tensor, teacher: Tensor, weight: Tensor) -> Tensor:
+    """L1 distance between two sets of boxes, weighted by query.
+
+    Args:
+        student (Tensor): Normalised boxes of shape (images, queries, 4).
+        teacher (Tensor): Boxes of the same shape.
+        weight (Tensor): The teacher's best score among the classes that matter, shape
+            (images, queries).
+
+    Returns:
+        Tensor: Sum over queries and coordinates, mean over images.
+    """
+    return ((student - teacher).abs().sum(-1) * weight).sum() / len(student)
+
+
+def hold_loss(logits: Tensor, before: Tensor) -> Tensor:
+    """``sum ReLU(z - z_before)^2``: what is suppressed stays suppressed.
+
+    Args:
+        logits (Tensor): Logits of the classes erased earlier, shape (images, queries,
+            classes).
+        before (Tensor): The same logits of the detector as it was before this task.
+
+    Returns:
+        Tensor: Sum over queries and classes, divided by classes times images.
+    """
+    return F.relu(logits - before).square().sum() / (logits.shape[0] * logits.shape[2])

@@ -1,0 +1,50 @@
+"""Terms that push the forgotten classes away."""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def bounded_forget_loss(loss_cls: Tensor, bound: float) -> Tensor:
+    """``ReLU(bound - loss_cls)``: ascent on a loss until it reaches the bound.
+
+    GS-LoRA (arXiv 2403.11530), the forgetting loss with BND.
+
+    Args:
+        loss_cls (Tensor): The classification loss of a forget batch, a scalar.
+        bound (float): Where the ascent ends.
+    """
+    return F.relu(bound - loss_cls)
+
+
+def positive_focal_loss(logits: Tensor, alpha: float, gamma: float) -> Tensor:
+    """Focal loss of positives alone, ``mean alpha (1-p)^gamma (-log p)``.
+
+    The positive half of the focal loss (arXiv 1708.02002), without the terms of all the
+    wrong classes: ascending it lowers the true class and nothing else.
+
+    Args:
+        logits (Tensor): Logits of the true class of the matched queries, shape (N,).
+        alpha (float): Weight of positives.
+        gamma (float): Focusing exponent.
+
+    Returns:
+        Tensor: A scalar; 0 where there is no matched query.
+    """
+    loss = alpha * (1 - logits.sigmoid())**gamma * F.softplus(-logits)
+    return loss.sum() / max(len(logits), 1)
+
+
+def margin_forget_loss(logits: Tensor, margin: float) -> Tensor:
+    """``mean ReLU(z + margin)``: lowers logits until they are below ``-margin``.
+
+    AP is a ranking: a class is gone when its true detections rank below false ones, so
+    its logits must sink below those of the background.
+
+    Args:
+        logits (Tensor): Logits of the true class of the matched queries, shape (N,).
+        margin (float): Logits end at ``-margin`` or below.
+
+    Returns:
+        Tensor: A scalar; 0 where there is no matched query.
+    """
+    return F.relu(logits + margin).sum() / max(len(logits), 1)

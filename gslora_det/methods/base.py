@@ -1,0 +1,61 @@
+"""What an unlearning method is."""
+
+from typing import Callable, Dict, Sequence
+
+from torch import Tensor, nn
+
+from gslora_det.models.detr_step import Batch
+
+
+class Method:
+    """Base class of all methods: what trains, and on which loss.
+
+    Args:
+        classes (list[str]): All classes of the data set, in the detector's order.
+        split (dict[str, list[str]]): The task's ``retained``, ``forgotten`` and ``old``
+            classes.
+        task (int): Number of the task in its sequence, from 1 on. The sequence sets
+            these three.
+    """
+
+    def __init__(self, classes: Sequence[str], split: Dict[str, Sequence[str]],
+                 task: int = 1) -> None:
+        index = {name: i for i, name in enumerate(classes)}
+        self.retained, self.forgotten, self.old = (
+            [index[name] for name in split.get(key, ())]
+            for key in ('retained', 'forgotten', 'old'))
+        self.task = task
+
+    def prepare(self, detector: nn.Module,
+                original_detector: Callable[[], nn.Module]) -> None:
+        """Gets a freshly loaded detector ready: freezes, adds modules, keeps teachers.
+
+        Args:
+            detector (nn.Module): The detector of this task; changed in place.
+            original_detector (callable): Makes a frozen copy of the detector as it was
+                before any erasure. Call it before the detector is changed, and only
+                where the copy is needed.
+        """
+        raise NotImplementedError
+
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+        """The loss terms of a step; keys that contain ``loss`` add up to the total."""
+        raise NotImplementedError
+
+    def after_step(self, detector: nn.Module, lr: float) -> None:
+        """Called after each optimiser step with its learning rate."""
+
+    def after_task(self, detector: nn.Module) -> None:
+        """Called once when training is over: leaves a plain detector's weights."""
+
+    def adapter(self, detector: nn.Module) -> Dict[str, Tensor]:
+        """Tensors to keep beside the merged weights, before ``after_task``."""
+        return {}
+
+    def state_dict(self) -> dict:
+        """State of the method that a resumed run needs, beside the detector's."""
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores :meth:`state_dict`."""
+

@@ -1,0 +1,179 @@
+"""GS-LoRA: group-sparse LoRA (arXiv 2403.11530), and what keeps a long sequence stable."""
+
+from typing import Callable, Dict, Optional, Sequence, Union
+
+import torch
+from torch import Tensor, nn
+
+from gslora_det.lora import inject_lora, lora_disabled, lora_state, merge_lora
+from gslora_det.losses import (
+    bounded_forget_loss,
+    box_distillation_loss,
+    group_soft_threshold_,
+    group_sparse_loss,
+    hold_loss,
+    logit_distillation_loss,
+    margin_forget_loss,
+    positive_focal_loss,
+)
+from gslora_det.methods.base import Method
+from gslora_det.models.detr_step import (
+    Batch,
+    QueryOutputs,
+    detection_loss,
+    query_outputs,
+    supervised_layers,
+)
+from gslora_det.registry import METHODS
+
+
+def _check(name: str, value: str, known: Sequence[str]) -> str:
+    if value not in known:
+        raise ValueError(f"GSLoRA: {name} is '{value}': set one of {', '.join(known)}")
+    return value
+
+
+@METHODS.register_module()
+class GSLoRA(Method):
+    """Trains LoRA groups in the FFNs so that the forgotten classes vanish.
+
+    ``L = L_retain + beta (L_forget + L_box) + alpha L_structure`` with the detector's own
+    loss on the retain batch, a term that pushes the forgotten classes away, their box
+    loss as it is, and the group-sparse penalty. ``distill`` and ``hold`` are off in the
+    paper's setting.
+
+    Args:
+        rank (int): Rank of the updates.
+        lora_alpha (float): Updates are scaled by ``lora_alpha / rank``.
+        targets (list[str], optional): See :func:`gslora_det.lora.inject_lora`.
+        alpha (float): Weight of the structure term.
+        beta (float | list[float]): Weight of forgetting, or one a task.
+        forget_term (str): ``'full'``, the bounded classification loss of the forget batch
+            (the authors' code); ``'positive'``, the same bound on its positives alone; or
+            ``'margin'``, a hinge on the logits of matched pairs.
+        bound (float): Where ``'full'`` and ``'positive'`` end.
+        margin (float): ``'margin'`` ends when logits are below ``-margin``.
+        norm (str): See :func:`gslora_det.losses.group_sparse_loss`.
+        update (str): ``'subgradient'`` leaves the penalty to the optimiser;
+            ``'proximal'`` soft-thresholds the groups after each step, which makes them
+            exactly zero.
+        distill (float): Weight of distillation: logits and boxes of retained classes, on
+            both batches, stay with the original detector's.
+        hold (float): Weight of holding: logits of classes erased earlier do not rise above
+            those before this task.
+        aux_losses (bool): Supervise all decoder layers, each with a bound of its own.
+        **kwargs: See :class:`Method`.
+
+    Raises:
+        ValueError: An option has an unknown value, or rank < 1.
+    """
+
+    def __init__(self, rank: int = 8, lora_alpha: float = 1.0,
+                 targets: Optional[Sequence[str]] = None, alpha: float = 3e-4,
+                 beta: Union[float, Sequence[float]] = 0.15, forget_term: str = 'full',
+                 bound: float = 15.0, margin: float = 12.0, norm: str = 'joint',
+                 update: str = 'subgradient', distill: float = 0.0, hold: float = 0.0,
+                 aux_losses: bool = False, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.rank = rank
+        self.lora_alpha = lora_alpha
+        self.targets = targets
+        self.alpha = alpha
+        self.beta = beta[self.task - 1] if isinstance(beta, (list, tuple)) else beta
+        self.forget_term = _check('forget_term', forget_term,
+                                  ('full', 'positive', 'margin'))
+        self.bound = bound
+        self.margin = margin
+        self.norm = _check('norm', norm, ('joint', 'separate'))
+        self.update = _check('update', update, ('subgradient', 'proximal'))
+        self.distill = distill
+        self.hold = hold if self.old else 0.0
+        self.aux_losses = aux_losses
+        self.teacher: Optional[nn.Module] = None
+
+    def prepare(self, detector: nn.Module,
+                original_detector: Callable[[], nn.Module]) -> None:
+        """Freezes the detector and injects LoRA: only the groups train."""
+        detector.requires_grad_(False)
+        if self.distill and self.old:  # in the first task the original is the base itself
+            self.teacher = original_detector()
+        self.groups = inject_lora(detector, self.rank, self.targets, self.lora_alpha)
+
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+        """The terms of GS-LoRA, each already weighted."""
+        outputs = query_outputs(detector, forget, retain)
+        terms = self._retain_terms(detector.bbox_head, outputs[1], retain)
+        terms.update(self._forget_terms(detector.bbox_head, outputs[0], forget))
+        if self.update == 'subgradient':
+            terms['loss_structure'] = self.alpha * group_sparse_loss(self.groups, self.norm)
+        if self.distill or self.hold:
+            terms.update(self._keep_terms(detector, outputs, (forget, retain)))
+        return terms
+
+    def after_step(self, detector: nn.Module, lr: float) -> None:
+        """The proximal step on the groups, where it is asked for."""
+        if self.update == 'proximal':
+            group_soft_threshold_(self.groups, lr * self.alpha, self.norm)
+
+    def adapter(self, detector: nn.Module) -> Dict[str, Tensor]:
+        """A and B of all groups."""
+        return lora_state(detector)
+
+    def after_task(self, detector: nn.Module) -> None:
+        """Folds the updates into the weights."""
+        merge_lora(detector)
+
+    def _retain_terms(self, head, outputs: QueryOutputs, batch: Batch) -> Dict[str, Tensor]:
+        terms = {}
+        for prefix, layer in supervised_layers(outputs, self.aux_losses):
+            losses, _ = detection_loss(head, outputs, batch.data_samples, layer)
+            terms.update({f'{prefix}retain_{k}': v for k, v in losses.items()})
+        return terms
+
+    def _forget_terms(self, head, outputs: QueryOutputs, batch: Batch) -> Dict[str, Tensor]:
+        terms = {}
+        for prefix, layer in supervised_layers(outputs, self.aux_losses):
+            losses, positives = detection_loss(head, outputs, batch.data_samples, layer)
+            loss_cls = losses.pop('loss_cls')
+            if self.forget_term == 'margin':
+                push = margin_forget_loss(positives, self.margin)
+            else:
+                if self.forget_term == 'positive':
+                    loss_cls = head.loss_cls.loss_weight * positive_focal_loss(
+                        positives, head.loss_cls.alpha, head.loss_cls.gamma)
+                push = bounded_forget_loss(loss_cls, self.bound)
+            terms[f'{prefix}forget_loss_cls'] = self.beta * push
+            terms.update({f'{prefix}forget_{k}': self.beta * v for k, v in losses.items()})
+            terms[f'{prefix}forgotten_logit'] = positives.detach().sum() / max(
+                len(positives), 1)
+        return terms
+
+    def _keep_terms(self, detector: nn.Module, outputs: Sequence[QueryOutputs],
+                    batches: Sequence[Batch]) -> Dict[str, Tensor]:
+        logits = torch.cat([o.logits[-1] for o in outputs])
+        boxes = torch.cat([o.boxes[-1] for o in outputs])
+        with torch.no_grad():
+            before = None
+            if self.hold or self.teacher is None:
+                with lora_disabled(self.groups):
+                    before = _last_layer(detector, batches)
+            original = before if self.teacher is None else _last_layer(
+                self.teacher.to(logits.device), batches)
+        terms = {}
+        if self.distill:
+            kept = original[0][..., self.retained]
+            terms['distill_loss_cls'] = self.distill * logit_distillation_loss(
+                logits[..., self.retained], kept)
+            terms['distill_loss_bbox'] = self.distill * box_distillation_loss(
+                boxes, original[1], kept.sigmoid().amax(-1))
+        if self.hold:
+            terms['hold_loss'] = self.hold * hold_loss(logits[..., self.old],
+                                                       before[0][..., self.old])
+        return terms
+
+
+def _last_layer(detector: nn.Module, batches: Sequence[Batch]):
+    """Logits and boxes of the last decoder layer over all batches."""
+    outputs = query_outputs(detector, *batches)
+    return (torch.cat([o.logits[-1] for o in outputs]),
+            torch.cat([o.boxes[-1] for o in outputs]))

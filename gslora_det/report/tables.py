@@ -1,0 +1,153 @@
+"""The results of a sequence as rows, Markdown, CSV and a table on the terminal."""
+
+import csv
+import io
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+PROTOCOLS = {
+    'full': 'All validation images',
+    'reference': "Reference protocol: only images that contain the split's classes",
+}
+# Column title, key of a row, format of its value.
+_COLUMNS = (
+    ('Task', 'task', '{}'),
+    ('Erased', 'erased', '{}'),
+    ('AP_r', 'AP_retained', '{:.1%}'),
+    ('AP_r/orig', 'AP_retained_relative', '{:.1%}'),
+    ('AP_f', 'AP_forgotten', '{:.1%}'),
+    ('AP_o', 'AP_old', '{:.1%}'),
+    ('H', 'H', '{:.1%}'),
+    ('H/H_max', 'H_relative', '{:.1%}'),
+    ('Active', 'active_groups', '{}'),
+    ('Seconds', 'seconds', '{:.0f}'),
+)
+_LEGEND = (
+    'AP is COCO AP@[.50:.95] with 100 detections an image; AP, H and ratios are '
+    'in percent. r: retained, f: forgotten in this task, o: erased in earlier tasks, '
+    'orig: the original model on the same classes. H: harmonic mean of AP_r and the '
+    'drop of AP_f; H_max: H of a perfect erasure. Erased: classes erased so far. '
+    'Active: groups whose norm is not zero. —: nothing to measure.'
+)
+
+
+def _ratio(value, whole):
+    return None if value is None or not whole else value / whole
+
+
+def results_rows(record, protocol='full'):
+    """Flatten a record into one row a task.
+
+    Args:
+        record (dict): The content of ``sequence.json``.
+        protocol (str): ``'full'`` (AP over all images) or ``'reference'`` (over the
+            images that contain the split's classes).
+
+    Returns:
+        list[dict]: Fractions, not percent; None where there is nothing to measure.
+        ``AP_retained_relative`` is AP_retained over the original model's on the same
+        classes, ``H_relative`` is H over H_max, ``active_groups`` is ``'k/n'``.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f'protocol must be one of {[*PROTOCOLS]}, got {protocol!r}')
+    rows, erased = [], 0
+    for entry in record['tasks']:
+        metrics, original = entry['metrics'], entry['original']
+        if protocol == 'reference':
+            metrics, original = (x.get('reference', {}) for x in (metrics, original))
+        norms = entry.get('groups', {}).values()
+        erased += len(entry['forgotten'])
+        ap_retained, h_mean = metrics.get('AP_retained'), metrics.get('H')
+        rows.append({
+            'task': entry['task'],
+            'forgotten': len(entry['forgotten']),
+            'erased': erased,
+            'AP_retained': ap_retained,
+            'AP_retained_relative': _ratio(ap_retained, original.get('AP_retained')),
+            'AP_forgotten': metrics.get('AP_forgotten'),
+            'AP_old': metrics.get('AP_old'),
+            'H': h_mean,
+            'H_relative': _ratio(h_mean, metrics.get('H_max')),
+            'active_groups': (
+                f'{sum(norm > 0 for norm in norms)}/{len(norms)}' if norms else None
+            ),
+            'seconds': entry.get('seconds'),
+        })
+    return rows
+
+
+def _cells(row):
+    return [
+        '—' if row[key] is None else form.format(row[key]).rstrip('%')
+        for _, key, form in _COLUMNS
+    ]
+
+
+def _headline(record):
+    ap = record['original']['AP']
+    original = '—' if ap is None else f'{ap:.1%}'.rstrip('%')
+    return f'{record["name"]}: {record["method"]}, original AP {original}'
+
+
+def to_markdown(record):
+    """A header line and one Markdown table for each protocol.
+
+    Args:
+        record (dict): The content of ``sequence.json``.
+
+    Returns:
+        str: Percent with one decimal; ``—`` where there is nothing to measure.
+    """
+    titles = [title for title, _, _ in _COLUMNS]
+    lines = [f'# {_headline(record)}', '', _LEGEND]
+    for protocol, title in PROTOCOLS.items():
+        lines += ['', f'## {title}', '', f'| {" | ".join(titles)} |']
+        lines += ['|' + ' ---: |' * len(titles)]
+        for row in results_rows(record, protocol):
+            lines += [f'| {" | ".join(_cells(row))} |']
+    return '\n'.join(lines) + '\n'
+
+
+def to_csv(record):
+    """All rows of both protocols for further computation.
+
+    Args:
+        record (dict): The content of ``sequence.json``.
+
+    Returns:
+        str: CSV with the keys of :func:`results_rows` after ``protocol``. Fractions
+        in full precision; an empty field where there is nothing to measure.
+    """
+    rows = [
+        {'protocol': protocol, **row}
+        for protocol in PROTOCOLS
+        for row in results_rows(record, protocol)
+    ]
+    text = io.StringIO()
+    fields = rows[0] if rows else ['protocol']
+    writer = csv.DictWriter(text, fields, lineterminator='\n')
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def print_table(record):
+    """Print the tables of both protocols on the terminal.
+
+    Args:
+        record (dict): The content of ``sequence.json``.
+    """
+    console = Console(highlight=False)
+    console.print(_headline(record), style='bold', markup=False)
+    for protocol, title in PROTOCOLS.items():
+        table = Table(title=title, title_justify='left', box=box.SIMPLE_HEAD,
+                      padding=(0, 1, 0, 0), show_edge=False)
+        for column, _, _ in _COLUMNS:
+            table.add_column(column, justify='right', no_wrap=True)
+        for row in results_rows(record, protocol):
+            table.add_row(*_cells(row))
+        console.print(table)
+        console.print()
+    console.print(_LEGEND, style='dim')

@@ -1,0 +1,23 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+setup(
+    name='gslora_det',
+    version='0.1.0',
+    description='Object-detection unlearning on MMDetection: GS-LoRA and continual '
+    'forgetting',
+    long_description=Path(__file__).with_name('README.md').read_text('utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    python_requires='>=3.9',
+    packages=find_packages(include=['gslora_det', 'gslora_det.*']),
+    # MMDetection is not listed: two distributions, onedl-mmdetection and mmdet, provide
+    # it under the same import names, and either works. constraints.txt names one set.
+    install_requires=[
+        'torch>=2.0', 'numpy', 'pycocotools', 'safetensors', 'rich', 'matplotlib'
+    ],
+    extras_require={
+        'mmdet': ['onedl-mmdetection>=3.5', 'onedl-mmcv>=2.3', 'onedl-mmengine>=0.10.12'],
+        'test': ['pytest', 'ruff'],
+    })
