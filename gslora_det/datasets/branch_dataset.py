@@ -5,6 +5,8 @@ from typing import List, Sequence
 from mmdet.registry import DATASETS
 from torch.utils.data import Dataset
 
+from gslora_det.files import read_json
+
 BRANCHES = ('forget', 'retain')
 
 
@@ -18,7 +20,7 @@ class BranchDataset(Dataset):
     Args:
         dataset (dict): Config of a :class:`mmdet.datasets.BaseDetDataset`.
         branch (str): ``'forget'`` or ``'retain'``.
-        image_ids (list[int]): The buffer.
+        buffers (str): JSON file with the image ids of both branches.
         keep (list[str]): Classes whose boxes are kept.
         mixed_images (str): What the objects of all other classes are in these images:
             ``'background'`` (the authors' reading) or ``'ignore'``, neither object nor
@@ -28,8 +30,8 @@ class BranchDataset(Dataset):
         ValueError: ``mixed_images`` is neither.
     """
 
-    def __init__(self, dataset: dict, branch: str, image_ids: Sequence[int],
-                 keep: Sequence[str], mixed_images: str = 'background') -> None:
+    def __init__(self, dataset: dict, branch: str, buffers: str, keep: Sequence[str],
+                 mixed_images: str = 'background') -> None:
         if mixed_images not in ('background', 'ignore'):
             raise ValueError(f"mixed_images is '{mixed_images}': set 'background' or "
                              "'ignore'")
@@ -40,7 +42,7 @@ class BranchDataset(Dataset):
         self.dataset.full_init()
         self.metainfo = self.dataset.metainfo
         keep_labels = {self.metainfo['classes'].index(name) for name in keep}
-        buffer = set(image_ids)
+        buffer = set(read_json(buffers)[branch])
         self.dataset.data_list = [
             dict(info, instances=self._select(info['instances'], keep_labels))
             for info in self.dataset.data_list if info['img_id'] in buffer]

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import List, Optional
 
-from mmdet.registry import DATASETS
+from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.runner import Runner
@@ -27,8 +27,8 @@ from gslora_det.engine.record import (
     split_metrics,
     with_h,
 )
-from gslora_det.engine.task_config import evaluation_config, task_config
-from gslora_det.files import folder_lock
+from gslora_det.engine.task_config import BUFFERS, evaluation_config, task_config
+from gslora_det.files import folder_lock, write_json
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
 
 
@@ -60,6 +60,8 @@ class UnlearningSequence:
         self._dataset_meta = dict(
             classes=self.classes,
             palette=[list(c) for c in dataset.metainfo.get('palette') or []])
+        # Builds what the first task trains: wrong weights, targets or options show here.
+        MODELS.build(self._task_config(self.plan[0], original={}).model)
 
     def run(self) -> dict:
         """Runs what is not finished yet and writes the results.
@@ -117,11 +119,11 @@ class UnlearningSequence:
         self.progress.say(f'task {task.number}/{len(self.plan)} erases {names}')
         self.progress.stage(f'task {task.number}/{len(self.plan)}')
         before = self.record['original']['splits'][task.number - 1]
-        run_cfg = task_config(
-            self.cfg, task, self.work_dir, self.classes, self._start_weights(),
-            dict(before, AP_forgotten_reference=before['reference']['AP_forgotten']),
-            self._dataset_meta)
+        run_cfg = self._task_config(task, before)
         folder = Path(run_cfg.work_dir)
+        if is_main_process():
+            write_json(folder / BUFFERS, task.buffers)
+        barrier()
         unfinished = _last_checkpoint(folder)
         run_cfg.load_from, run_cfg.resume = unfinished, unfinished is not None
         start = time.monotonic()
@@ -153,6 +155,10 @@ class UnlearningSequence:
                 checkpoint.unlink()
             (folder / 'last_checkpoint').unlink(missing_ok=True)
         self.progress.say('  ' + _one_line(metrics, before))
+
+    def _task_config(self, task: TaskPlan, original: dict) -> Config:
+        return task_config(self.cfg, task, self.work_dir, self.classes,
+                           self._start_weights(), original, self._dataset_meta)
 
     def _start_weights(self) -> str:
         if not self.record['tasks']:

@@ -3,13 +3,14 @@
 import copy
 from dataclasses import asdict
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import List
 
 from mmengine.config import Config
 
 from gslora_det.engine.plan import TaskPlan
 
 PREDICTIONS = 'original_predictions.json'
+BUFFERS = 'buffers.json'
 
 
 def _run_config(cfg: Config, name: str, work_dir: Path, keys: List[str]) -> Config:
@@ -39,8 +40,7 @@ def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Con
 
 
 def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
-                weights: str, original: Dict[str, Optional[float]],
-                dataset_meta: dict) -> Config:
+                weights: str, original: dict, dataset_meta: dict) -> Config:
     """The run of one task.
 
     Args:
@@ -49,7 +49,8 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         work_dir (Path): Folder of the sequence; the task gets one inside.
         classes (list[str]): All classes, in the detector's order.
         weights (str): Checkpoint that the task starts from.
-        original (dict): AP of the original model on the task's splits.
+        original (dict): AP of the original model on the task's splits, see
+            :func:`gslora_det.engine.record.split_metrics`.
         dataset_meta (dict): Stored with the merged weights, as MMDet does.
     """
     number = task.number
@@ -64,7 +65,8 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         weights=weights, original=cfg.load_from)
     run.randomness = dict(cfg.get('randomness', {}))
     run.randomness['seed'] = run.randomness.get('seed', 0) + number
-    run.train_dataloader = _paired_loader(cfg, task, run.randomness.seed)
+    run.train_dataloader = _paired_loader(
+        cfg, task, str(Path(run.work_dir) / BUFFERS), run.randomness.seed)
     run.train_cfg = dict(type='IterBasedTrainLoop', max_iters=task.iters,
                          val_interval=task.iters + 1)
     run.param_scheduler = [
@@ -75,12 +77,12 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
     checkpoint = dict(run.default_hooks.get('checkpoint') or {})
     run.default_hooks.checkpoint = dict(
         checkpoint, type='CheckpointHook', by_epoch=False, max_keep_ckpts=1,
-        interval=max(1, task.iters // 10), save_last=False)
+        interval=cfg.sequence.get('checkpoint_interval', 200), save_last=False)
     run.val_evaluator = dict(
         run.val_evaluator, type='SplitCocoMetric', classwise=True, splits=task.splits(),
-        original={k: v for k, v in (
-            ('forgotten', original.get('AP_forgotten')),
-            ('forgotten_reference', original.get('AP_forgotten_reference')))})
+        original=dict(
+            forgotten=original.get('AP_forgotten'),
+            forgotten_reference=original.get('reference', {}).get('AP_forgotten')))
     meta = dict(task=number, forgotten=split['forgotten'], old=split['old'],
                 dataset_meta=dataset_meta)
     run.custom_hooks = [
@@ -93,7 +95,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
     return run
 
 
-def _paired_loader(cfg: Config, task: TaskPlan, seed: int) -> dict:
+def _paired_loader(cfg: Config, task: TaskPlan, buffers: str, seed: int) -> dict:
     settings = cfg.sequence
     trained = [n for n in task.split.retained if n not in task.split.missing]
     keep = dict(forget=list(task.split.forgotten), retain=trained)
@@ -101,7 +103,7 @@ def _paired_loader(cfg: Config, task: TaskPlan, seed: int) -> dict:
     loader = cfg.train_dataloader.to_dict()
     branches = [
         dict(type='BranchDataset', dataset=loader['dataset'], branch=branch, keep=names,
-             image_ids=task.buffers[branch],
+             buffers=buffers,
              mixed_images=settings.get('mixed_images', 'background'))
         for branch, names in keep.items()]
     return dict(

@@ -1,6 +1,6 @@
 """What an unlearning method is."""
 
-from typing import Callable, Dict, Sequence
+from typing import Callable, Dict, Sequence, Tuple
 
 from torch import Tensor, nn
 
@@ -48,9 +48,9 @@ class Method:
     def after_task(self, detector: nn.Module) -> None:
         """Called once when training is over: leaves a plain detector's weights."""
 
-    def adapter(self, detector: nn.Module) -> Dict[str, Tensor]:
-        """Tensors to keep beside the merged weights, before ``after_task``."""
-        return {}
+    def adapter(self, detector: nn.Module) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
+        """Tensors and facts to keep beside the merged weights, before ``after_task``."""
+        return {}, {}
 
     def state_dict(self) -> dict:
         """State of the method that a resumed run needs, beside the detector's."""

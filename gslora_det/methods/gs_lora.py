@@ -1,6 +1,6 @@
 """GS-LoRA: group-sparse LoRA (arXiv 2403.11530), and what keeps a long sequence stable."""
 
-from typing import Callable, Dict, Optional, Sequence, Union
+from typing import Callable, Dict, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor, nn
@@ -115,9 +115,9 @@ class GSLoRA(Method):
         if self.update == 'proximal':
             group_soft_threshold_(self.groups, lr * self.alpha, self.norm)
 
-    def adapter(self, detector: nn.Module) -> Dict[str, Tensor]:
-        """A and B of all groups."""
-        return lora_state(detector)
+    def adapter(self, detector: nn.Module) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
+        """A and B of all groups, and their scaling."""
+        return lora_state(detector), dict(scaling=repr(self.lora_alpha / self.rank))
 
     def after_task(self, detector: nn.Module) -> None:
         """Folds the updates into the weights."""

@@ -30,17 +30,15 @@ class ExportHook(Hook):
     def after_train(self, runner: Runner) -> None:
         model = unlearning_detector(runner)
         self.norms = {group.name: group.norm() for group in lora_groups(model.detector)}
-        adapter = model.method.adapter(model.detector)
-        if adapter:
-            self._save_adapter(runner, adapter)
+        self._save_adapter(runner, *model.method.adapter(model.detector))
         model.method.after_task(model.detector)
         self._save_merged(runner, plain_state_dict(model.detector))
 
     @master_only
-    def _save_adapter(self, runner: Runner, adapter: dict) -> None:
-        save_adapter(adapter, Path(runner.work_dir) / ADAPTER,
-                     {key: str(value) for key, value in self.meta.items()
-                      if key != 'dataset_meta'})
+    def _save_adapter(self, runner: Runner, tensors: dict, metadata: dict) -> None:
+        if tensors:
+            save_adapter(tensors, Path(runner.work_dir) / ADAPTER,
+                         dict(metadata, task=str(self.meta['task'])))
 
     @master_only
     def _save_merged(self, runner: Runner, state: dict) -> None:

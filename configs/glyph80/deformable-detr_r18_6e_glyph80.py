@@ -24,8 +24,8 @@ train_pipeline = [
 ]
 train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
 
-max_epochs = 20  # 250 iterations each
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=5)
+# Six epochs of 250 iterations at a high learning rate: the begin of a cosine over twenty.
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6, val_interval=3)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
@@ -34,7 +34,7 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=0.5, norm_type=2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=250 * max_epochs,
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=5000,
          eta_min=1e-6)
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=16)

@@ -1,0 +1,93 @@
+"""Checks of an installation and of a config, a PASS or FAIL line each."""
+
+import importlib.metadata
+import os
+from typing import Callable, Iterator, Optional, Tuple
+
+import mmcv
+import mmdet
+import mmengine
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+
+from gslora_det.compat import mmcv_ops
+from gslora_det.engine.checkpoint import load_weights
+from gslora_det.engine.plan import make_plan
+
+Check = Tuple[str, Callable[[], str]]
+
+
+def checks(cfg: Optional[Config] = None) -> Iterator[Check]:
+    """Names and functions of all checks; a function says what it found, or raises.
+
+    Args:
+        cfg (Config, optional): Adds the checks of data set, checkpoint and classes.
+    """
+    yield 'versions', _versions
+    yield 'mmcv operators', _operators
+    yield 'device', _device
+    if cfg is not None:
+        yield 'data set', lambda: _data_set(cfg)
+        yield 'checkpoint', lambda: _checkpoint(cfg)
+        if 'sequence' in cfg:
+            yield 'class names and buffers', lambda: _plan(cfg)
+
+
+def diagnose(cfg: Optional[Config] = None) -> bool:
+    """Prints a line for every check; True if all passed."""
+    healthy = True
+    for name, check in checks(cfg):
+        try:
+            print(f'PASS  {name}: {check()}')
+        except Exception as error:  # whatever is wrong is the finding
+            healthy = False
+            print(f'FAIL  {name}: {error}')
+    return healthy
+
+
+def _versions() -> str:
+    found = dict(torch=torch.__version__, mmengine=mmengine.__version__,
+                 mmcv=mmcv.__version__, mmdet=mmdet.__version__)
+    for name in ('numpy', 'pycocotools', 'safetensors'):
+        found[name] = importlib.metadata.version(name)
+    return ', '.join(f'{name} {version}' for name, version in found.items())
+
+
+def _operators() -> str:
+    if mmcv_ops.compiled():
+        return 'compiled'
+    return ('not compiled; stand-ins in PyTorch serve Deformable DETR, NMS and RoIAlign. '
+            'Compiled ones are faster on a GPU: pip install --no-build-isolation onedl-mmcv')
+
+
+def _device() -> str:
+    if torch.cuda.is_available():
+        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
+    return f'CPU, {os.cpu_count()} cores, {torch.get_num_threads()} threads'
+
+
+def _data_set(cfg: Config) -> str:
+    counts = []
+    for loader in ('train_dataloader', 'val_dataloader'):
+        try:
+            dataset = DATASETS.build(cfg[loader].dataset)
+        except FileNotFoundError as error:
+            raise ValueError(f'{error.filename or error} is missing. '
+                             + cfg.get('missing_data_hint', 'Set data_root.')) from None
+        counts.append(f'{loader[:-11]} {len(dataset)} images')
+    return ', '.join(counts)
+
+
+def _checkpoint(cfg: Config) -> str:
+    if not cfg.get('load_from'):
+        raise ValueError('load_from is not set: name the trained detector to start from')
+    load_weights(MODELS.build(cfg.model), cfg.load_from)
+    return f'{cfg.load_from} fits {cfg.model.type}'
+
+
+def _plan(cfg: Config) -> str:
+    plan = make_plan(cfg)
+    erased = sum(len(task.split.forgotten) for task in plan)
+    return (f'{len(plan)} tasks erase {erased} of '
+            f'{erased + len(plan[-1].split.retained)} classes')

@@ -1,0 +1,60 @@
+"""Plain MMDet checkpoints from weights and adapters."""
+
+from pathlib import Path
+from typing import Sequence
+
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+
+from gslora_det.engine.checkpoint import (
+    CheckpointError,
+    load_adapter,
+    load_weights,
+    read_checkpoint,
+    save_weights,
+)
+
+
+def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
+           half: bool = False) -> None:
+    """Writes a plain MMDet checkpoint of a detector, with adapters folded in.
+
+    Args:
+        cfg (Config): Names the detector and the data set's classes.
+        weights (str): Weights of the plain detector.
+        out (str): The ``.pth`` file to write.
+        adapters (list[str]): Adapters to fold in, in the order of their tasks.
+        half (bool): Store half-precision weights.
+
+    Raises:
+        CheckpointError: A file does not fit the detector; nothing is written.
+    """
+    detector = MODELS.build(cfg.model)
+    load_weights(detector, weights)
+    state = detector.state_dict()
+    for adapter in adapters:
+        _fold(state, adapter)
+    dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
+    known = read_checkpoint(weights).get('meta') or {}
+    meta = {key: known[key] for key in ('task', 'forgotten', 'old') if key in known}
+    meta['dataset_meta'] = dict(
+        classes=list(dataset.metainfo['classes']),
+        palette=[list(colour) for colour in dataset.metainfo.get('palette') or []])
+    save_weights(state, Path(out), meta, half)
+
+
+def _fold(state: dict, adapter: str) -> None:
+    """Adds s B A of every layer of an adapter to the weights."""
+    matrices, metadata = load_adapter(adapter)
+    for name, lora_a in matrices.items():
+        if not name.endswith('.lora_A'):
+            continue
+        layer = name[:-len('.lora_A')]
+        lora_b = matrices.get(f'{layer}.lora_B')
+        weight = state.get(f'{layer}.weight')
+        if lora_b is None or weight is None or weight.shape != (len(lora_b),
+                                                                lora_a.shape[1]):
+            raise CheckpointError(f'{adapter} does not fit the detector at {layer}')
+        with torch.no_grad():
+            weight += float(metadata['scaling']) * lora_b @ lora_a

@@ -1,0 +1,108 @@
+import copy
+import os
+from pathlib import Path
+
+os.environ.setdefault('OMP_NUM_THREADS', '2')
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from mmengine.config import Config  # noqa: E402
+from mmengine.registry import init_default_scope  # noqa: E402
+from mmengine.structures import InstanceData  # noqa: E402
+
+import gslora_det  # noqa: E402, F401
+
+# isort: split
+from mmdet.registry import MODELS  # noqa: E402
+from mmdet.structures import DetDataSample  # noqa: E402
+
+from gslora_det.datasets import ensure_glyph80  # noqa: E402
+from gslora_det.engine.checkpoint import save_weights  # noqa: E402
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+
+
+@pytest.fixture(autouse=True)
+def default_scope():
+    init_default_scope('mmdet')
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope='session')
+def glyph80(tmp_path_factory):
+    """A small Glyph80: 160 training and 24 validation images."""
+    root = tmp_path_factory.mktemp('data') / 'glyph80'
+    ensure_glyph80(str(root), num_train=160, num_val=24)
+    return root
+
+
+@pytest.fixture
+def tiny_config():
+    """A Deformable DETR of one encoder and two decoder layers, five classes."""
+    cfg = Config.fromfile(CONFIGS / '_base_/models/deformable-detr_r18_glyph80.py').model
+    cfg.backbone.base_channels = 8
+    cfg.neck.in_channels = [16, 32, 64]
+    cfg.neck.out_channels = 32
+    cfg.num_queries = 12
+    cfg.encoder.num_layers = 1
+    cfg.decoder.num_layers = 2
+    cfg.positional_encoding.num_feats = 16
+    cfg.bbox_head.update(num_classes=5, embed_dims=32)
+    cfg.test_cfg.max_per_img = 20
+    for coder in (cfg.encoder, cfg.decoder):
+        for part in coder.layer_cfg.values():
+            part.embed_dims = 32
+        coder.layer_cfg.ffn_cfg.feedforward_channels = 64
+    return cfg
+
+
+@pytest.fixture
+def tiny_weights(tiny_config, tmp_path):
+    """A checkpoint of the tiny detector, with random weights."""
+    detector = MODELS.build(copy.deepcopy(tiny_config))
+    detector.init_weights()
+    for branch in detector.bbox_head.reg_branches:  # MMDet starts them at zero
+        torch.nn.init.normal_(branch[-1].weight, std=0.1)
+    save_weights(detector.state_dict(), tmp_path / 'tiny.pth', {})
+    return str(tmp_path / 'tiny.pth')
+
+
+def samples(labels_per_image, size=64, seed=0):
+    """Data samples with boxes of the given classes at random places."""
+    generator = torch.Generator().manual_seed(seed)
+    found = []
+    for labels in labels_per_image:
+        corners = torch.rand(len(labels), 2, generator=generator) * size / 2
+        sides = 8 + torch.rand(len(labels), 2, generator=generator) * size / 3
+        sample = DetDataSample(metainfo=dict(
+            img_shape=(size, size), batch_input_shape=(size, size), ori_shape=(size, size),
+            scale_factor=(1.0, 1.0)))
+        sample.gt_instances = InstanceData(
+            bboxes=torch.cat([corners, corners + sides], 1),
+            labels=torch.tensor(labels, dtype=torch.long))
+        sample.ignored_instances = InstanceData(
+            bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long))
+        found.append(sample)
+    return found
+
+
+@pytest.fixture
+def pair():
+    """A paired batch: class 4 is forgotten, 0 to 2 are retained, 3 was erased before."""
+    forget, retain = samples([[4], [4, 4]]), samples([[0, 1], [2], []], seed=1)
+    inputs = dict(forget=torch.randn(2, 3, 64, 64), retain=torch.randn(3, 3, 64, 64))
+    return inputs, dict(forget=forget, retain=retain)
+
+
+CLASSES = list('abcde')
+SPLIT = dict(retained=['a', 'b', 'c'], forgotten=['e'], old=['d'])
+
+
+@pytest.fixture
+def build_unlearning(tiny_config, tiny_weights):
+    """Builds an UnlearningDetector around the tiny detector."""
+    def build(split=SPLIT, **method):
+        method = dict(dict(type='GSLoRA', rank=2, classes=CLASSES, split=split), **method)
+        return MODELS.build(dict(type='UnlearningDetector', detector=tiny_config,
+                                 method=method, weights=tiny_weights))
+    return build

@@ -1,0 +1,99 @@
+import json
+
+import numpy as np
+import pytest
+from mmdet.registry import DATASETS
+from PIL import Image
+
+import gslora_det  # noqa: F401
+from gslora_det.datasets import ensure_glyph80
+from gslora_det.datasets.glyph_rendering import (
+    CHARACTERS,
+    CLASSES,
+    TRAIN_FACES,
+    VAL_FACES,
+    render_scene,
+)
+
+
+def test_eighty_distinct_characters_and_names():
+    assert len(set(CHARACTERS)) == len(set(CLASSES)) == 80
+
+
+def test_faces_are_dejavus_twelve_and_validation_has_its_own():
+    assert len(TRAIN_FACES) + len(VAL_FACES) == len(set(TRAIN_FACES) | set(VAL_FACES)) == 12
+
+
+def test_a_seed_gives_the_same_scene():
+    scenes = [render_scene(np.random.default_rng([1, 2]), TRAIN_FACES) for _ in range(2)]
+    assert np.array_equal(scenes[0][0], scenes[1][0])
+    assert scenes[0][1:] == scenes[1][1:]
+
+
+def test_boxes_lie_in_the_image_and_do_not_overlap():
+    for seed in range(40):
+        image, labels, boxes = render_scene(np.random.default_rng(seed), VAL_FACES)
+        assert image.shape == (128, 128, 3) and 1 <= len(labels) == len(boxes) <= 5
+        covered = np.zeros((128, 128), int)
+        for x, y, w, h in boxes:
+            assert 0 <= x and 0 <= y and x + w <= 128 and y + h <= 128
+            covered[y:y + h, x:x + w] += 1
+        assert covered.max() == 1
+
+
+def test_boxes_are_tight(monkeypatch):
+    # Without noise, background or other glyphs, a box is where the image changes.
+    from gslora_det.datasets import glyph_rendering
+    monkeypatch.setattr(glyph_rendering, '_background',
+                        lambda rng, size: np.zeros((size, size, 3), np.float32))
+    monkeypatch.setattr(glyph_rendering, '_finish', lambda rng, canvas: canvas)
+    for seed in range(20):
+        image, _, boxes = render_scene(np.random.default_rng(seed), TRAIN_FACES)
+        if len(boxes) == 1:
+            x, y, w, h = boxes[0]
+            rows, columns = np.nonzero(image.max(2) > 0.3 * image.max())
+            assert abs(np.array([columns.min() - x, rows.min() - y, columns.max() + 1 - x - w,
+                                 rows.max() + 1 - y - h])).max() <= 1
+
+
+def test_data_set_reads_what_was_drawn(glyph80):
+    dataset = DATASETS.build(dict(
+        type='Glyph80Dataset', data_root=str(glyph80), ann_file='annotations/val.json',
+        data_prefix=dict(img='val/'), pipeline=[]))
+    coco = json.loads((glyph80 / 'annotations/val.json').read_text())
+    assert len(dataset) == 24
+    assert dataset.metainfo['classes'] == CLASSES
+    drawn = {(a['image_id'], CLASSES[a['category_id'] - 1]) for a in coco['annotations']}
+    read = {(info['img_id'], CLASSES[instance['bbox_label']])
+            for info in map(dataset.get_data_info, range(24)) for instance in info['instances']}
+    assert read == drawn
+    assert Image.open(glyph80 / 'val/000001.png').size == (128, 128)
+
+
+def test_what_is_there_is_kept(glyph80):
+    before = (glyph80 / 'manifest.json').stat().st_mtime_ns
+    ensure_glyph80(str(glyph80))
+    assert (glyph80 / 'manifest.json').stat().st_mtime_ns == before
+
+
+def test_foreign_folders_and_versions_are_refused(tmp_path):
+    (tmp_path / 'mine').mkdir()
+    (tmp_path / 'mine/holiday.png').write_text('')
+    with pytest.raises(ValueError, match='not Glyph80'):
+        ensure_glyph80(str(tmp_path / 'mine'))
+    (tmp_path / 'old').mkdir()
+    (tmp_path / 'old/manifest.json').write_text('{"version": 0}')
+    with pytest.raises(ValueError, match='holds version 0'):
+        ensure_glyph80(str(tmp_path / 'old'))
+
+
+def test_an_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):
+    from gslora_det.datasets import glyph80 as module
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, 'render_scene', stop)
+    with pytest.raises(KeyboardInterrupt):
+        ensure_glyph80(str(tmp_path / 'glyph80'), 2, 1)
+    assert [f.name for f in tmp_path.iterdir()] == ['glyph80.lock']

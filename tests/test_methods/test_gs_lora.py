@@ -1,0 +1,173 @@
+import copy
+import math
+
+import pytest
+import torch
+
+import gslora_det  # noqa: F401
+
+# isort: split
+from conftest import CLASSES, SPLIT, samples
+from mmdet.registry import MODELS
+
+from gslora_det.engine.checkpoint import load_weights
+from gslora_det.lora import lora_disabled, lora_groups
+from gslora_det.models.detr_step import Batch, detection_loss, query_outputs
+from gslora_det.registry import METHODS
+
+
+def mmdet_losses(tiny_config, weights, images, data_samples):
+    """MMDet's own losses of the last decoder layer, from the plain detector."""
+    detector = MODELS.build(copy.deepcopy(tiny_config))
+    load_weights(detector, weights)
+    losses = detector.train().loss(images, data_samples)
+    return {k: v.item() for k, v in losses.items() if not k.startswith('d0')}
+
+
+@pytest.fixture
+def expected(tiny_config, tiny_weights, pair):
+    # Batch norm in evaluation mode, as in the frozen detector.
+    tiny_config.backbone.norm_eval = True
+    inputs, data_samples = copy.deepcopy(pair)
+    return {branch: mmdet_losses(tiny_config, tiny_weights, inputs[branch],
+                                 data_samples[branch]) for branch in inputs}
+
+
+def values(losses):
+    return {key: value.item() for key, value in losses.items()}
+
+
+def test_full_terms_are_mmdets_losses(build_unlearning, pair, expected):
+    found = values(build_unlearning(beta=0.2, bound=15.0, alpha=0.0).train().loss(*pair))
+    for key, value in expected['retain'].items():
+        assert found[f'retain_{key}'] == pytest.approx(value, rel=1e-4)
+    for key in ('loss_bbox', 'loss_iou'):
+        assert found[f'forget_{key}'] == pytest.approx(0.2 * expected['forget'][key], rel=1e-4)
+    assert found['forget_loss_cls'] == pytest.approx(
+        0.2 * max(0, 15 - expected['forget']['loss_cls']), rel=1e-4)
+
+
+def test_total_is_the_sum_of_the_paper(build_unlearning, pair, expected):
+    model = build_unlearning(beta=0.2, alpha=0.01).train()
+    total, _ = model.parse_losses(model.loss(*pair))
+    retain, forget = expected['retain'], expected['forget']
+    structure = sum(math.sqrt(sum((m.lora_A**2).sum().item() for m in g.layers.values()))
+                    for g in lora_groups(model.detector))  # B is zero
+    wanted = (sum(retain.values()) + 0.2 * (
+        max(0, 15 - forget['loss_cls']) + forget['loss_bbox'] + forget['loss_iou'])
+        + 0.01 * structure)
+    assert total.item() == pytest.approx(wanted, rel=1e-4)
+
+
+def positives(model, pair):
+    """Logits of the matched pairs, with the matching of MMDet's assigner."""
+    forget, _ = model.extract(*pair)
+    outputs, = query_outputs(model.detector, forget)
+    head, found = model.detector.bbox_head, []
+    for logits, boxes, sample in zip(outputs.logits[-1], outputs.boxes[-1],
+                                     forget.data_samples):
+        labels = head._get_targets_single(logits, boxes, sample.gt_instances,
+                                          sample.metainfo)[0]
+        found += [logits[q, c].item() for q, c in enumerate(labels.tolist()) if c < 5]
+    return found
+
+
+def test_positive_and_margin_terms_are_their_closed_forms(build_unlearning, pair):
+    model = build_unlearning(beta=1.0, forget_term='positive').train()
+    logits = positives(model, copy.deepcopy(pair))
+    assert len(logits) == 3
+    sigmoid = [1 / (1 + math.exp(-z)) for z in logits]
+    focal = 2 * sum(0.25 * (1 - p)**2 * -math.log(p) for p in sigmoid) / 3
+    found = values(model.loss(*copy.deepcopy(pair)))
+    assert found['forget_loss_cls'] == pytest.approx(15 - focal, rel=1e-5)
+    model = build_unlearning(beta=1.0, forget_term='margin', margin=4.0).train()
+    found = values(model.loss(*copy.deepcopy(pair)))
+    assert found['forget_loss_cls'] == pytest.approx(
+        sum(max(0, z + 4) for z in logits) / 3, rel=1e-5)
+
+
+def test_distillation_and_holding_are_zero_at_the_start_and_not_later(build_unlearning, pair):
+    model = build_unlearning(distill=1.0, hold=1.0).train()
+    start = values(model.loss(*copy.deepcopy(pair)))
+    assert start['distill_loss_cls'] == pytest.approx(0, abs=1e-4)
+    assert start['distill_loss_bbox'] == start['hold_loss'] == 0
+    for group in lora_groups(model.detector):
+        for layer in group.layers.values():
+            torch.nn.init.normal_(layer.lora_B)
+    later = values(model.loss(*copy.deepcopy(pair)))
+    assert min(later['distill_loss_cls'], later['distill_loss_bbox'], later['hold_loss']) > 0
+
+
+def test_hold_is_against_the_detector_before_the_task(build_unlearning, pair):
+    model = build_unlearning(hold=2.0).train()
+    for group in lora_groups(model.detector):
+        for layer in group.layers.values():
+            torch.nn.init.normal_(layer.lora_B)
+    batches = model.extract(*copy.deepcopy(pair))
+    now = torch.cat([o.logits[-1] for o in query_outputs(model.detector, *batches)])
+    with lora_disabled(lora_groups(model.detector)):
+        before = torch.cat([o.logits[-1] for o in query_outputs(model.detector, *batches)])
+    rise = (now - before)[..., CLASSES.index('d')].clamp(min=0)
+    found = values(model.loss(*copy.deepcopy(pair)))['hold_loss']
+    assert found == pytest.approx(2 * (rise**2).sum().item() / len(rise), rel=1e-4)
+
+
+def test_first_task_needs_no_teacher(build_unlearning):
+    first = build_unlearning(split=dict(SPLIT, old=[], retained=list('abcd')), distill=1.0,
+                             hold=1.0)
+    assert first.method.teacher is None and first.method.hold == 0
+    assert build_unlearning(distill=1.0).method.teacher is not None
+
+
+def test_auxiliary_losses_have_bounds_of_their_own(build_unlearning, pair):
+    found = values(build_unlearning(aux_losses=True).train().loss(*pair))
+    assert {'d0.retain_loss_cls', 'd0.forget_loss_cls'} < set(found)
+
+
+def test_beta_can_be_one_a_task(build_unlearning):
+    assert build_unlearning(beta=[0.1, 0.2, 0.3], task=2).method.beta == 0.2
+
+
+def test_proximal_update_ends_in_exact_zeros(build_unlearning, pair):
+    model = build_unlearning(update='proximal', alpha=1.0).train()
+    assert 'loss_structure' not in model.loss(*pair)
+    for _ in range(40):
+        model.method.after_step(model.detector, lr=0.5)
+    assert all(torch.equal(m, torch.zeros_like(m)) for g in lora_groups(model.detector)
+               for m in g.matrices())
+
+
+def test_ignored_objects_are_no_background(tiny_config, tiny_weights):
+    detector = MODELS.build(copy.deepcopy(tiny_config))
+    load_weights(detector, tiny_weights)
+    batch = Batch(detector.extract_feat(torch.randn(1, 3, 64, 64)), samples([[0]]))
+    outputs, = query_outputs(detector, batch)
+    plain, _ = detection_loss(detector.bbox_head, outputs, batch.data_samples)
+    everywhere = torch.tensor([[0.0, 0.0, 64.0, 64.0]])
+    batch.data_samples[0].ignored_instances.bboxes = everywhere
+    batch.data_samples[0].ignored_instances.labels = torch.zeros(1, dtype=torch.long)
+    # Make every query cover the image: all but the matched one are on the ignored object.
+    outputs.boxes[-1].data[:] = torch.tensor([0.5, 0.5, 1.0, 1.0])
+    ignoring, matched = detection_loss(detector.bbox_head, outputs, batch.data_samples)
+    p = matched.sigmoid()
+    others = outputs.logits[-1, 0].sigmoid()
+    row = (outputs.logits[-1, 0] == matched).any(1).nonzero()[0, 0]
+    negative = [q.item() for c, q in enumerate(others[row]) if c != 0]
+    wanted = 2 * (0.25 * (1 - p)**2 * -p.log()
+                  + sum(0.75 * q**2 * -math.log(1 - q) for q in negative)).item()
+    assert ignoring['loss_cls'].item() == pytest.approx(wanted, rel=1e-4)
+    assert ignoring['loss_cls'] < plain['loss_cls']
+
+
+@pytest.mark.parametrize('option, message', [
+    (dict(forget_term='all'), "forget_term is 'all'"), (dict(norm='l1'), "norm is 'l1'"),
+    (dict(update='sgd'), "update is 'sgd'"), (dict(rank=0), 'rank is 0'),
+    (dict(targets=['enc.*']), "target 'enc")])
+def test_unknown_options_give_one_line(build_unlearning, option, message):
+    with pytest.raises(ValueError, match=message):
+        build_unlearning(**option)
+
+
+def test_unknown_methods_are_named():
+    with pytest.raises(KeyError, match='GSLora'):
+        METHODS.build(dict(type='GSLora'))

@@ -1,0 +1,94 @@
+import copy
+
+import pytest
+import torch
+from mmengine.config import Config
+
+import gslora_det  # noqa: F401
+
+# isort: split
+from conftest import CONFIGS, samples
+from mmdet.registry import MODELS
+
+from gslora_det.engine.checkpoint import CheckpointError, load_weights, read_weights
+from gslora_det.lora import inject_lora, lora_groups, plain_state_dict
+
+
+def plain(tiny_config, weights):
+    detector = MODELS.build(copy.deepcopy(tiny_config))
+    load_weights(detector, weights)
+    return detector.eval()
+
+
+def test_starts_equal_to_the_checkpoint_bit_for_bit(build_unlearning, tiny_config,
+                                                    tiny_weights):
+    images = torch.randn(2, 3, 64, 64)
+    expected = plain(tiny_config, tiny_weights).predict(images, samples([[], []]))
+    found = build_unlearning().eval()(images, samples([[], []]), mode='predict')
+    for a, b in zip(expected, found):
+        assert torch.equal(a.pred_instances.scores, b.pred_instances.scores)
+        assert torch.equal(a.pred_instances.bboxes, b.pred_instances.bboxes)
+
+
+def test_only_lora_trains_and_base_weights_stay_bit_identical(build_unlearning, pair,
+                                                              tiny_weights):
+    model = build_unlearning(distill=0.5, hold=0.5).train()
+    trainable = [n for n, p in model.named_parameters() if p.requires_grad]
+    assert trainable and all(n.endswith(('lora_A', 'lora_B')) for n in trainable)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.1)
+    for _ in range(3):
+        losses = model.loss(*copy.deepcopy(pair))
+        optimizer.zero_grad()
+        sum(v for k, v in losses.items() if 'loss' in k).backward()
+        optimizer.step()
+    assert any(group.norm() > 0 for group in lora_groups(model.detector))
+    original = read_weights(tiny_weights)
+    state = plain_state_dict(model.detector)
+    assert set(state) == set(original)
+    assert all(torch.equal(state[key], original[key]) for key in original)
+
+
+def test_training_leaves_frozen_batch_norms_frozen(build_unlearning):
+    model = build_unlearning().train()
+    assert model.detector.encoder.training
+    norms = [m for m in model.modules() if isinstance(m, torch.nn.BatchNorm2d)]
+    assert norms and not any(norm.training for norm in norms)
+
+
+def test_backbone_runs_once_over_both_branches_without_a_graph(build_unlearning, pair):
+    model = build_unlearning().train()
+    calls = []
+    model.detector.backbone.register_forward_hook(
+        lambda module, args, outputs: calls.append((args[0].shape, outputs[0].requires_grad)))
+    model.loss(*pair)
+    assert calls == [((5, 3, 64, 64), False)]
+
+
+def test_branches_of_different_size_are_padded_to_one(build_unlearning, tiny_config, pair):
+    model = build_unlearning()
+    inputs, data_samples = pair
+    inputs['retain'] = torch.randn(3, 3, 32, 96)
+    for sample in data_samples['retain']:
+        sample.set_metainfo(dict(img_shape=(32, 96), batch_input_shape=(32, 96)))
+    forget, retain = model.extract(inputs, data_samples)
+    assert forget.features[0].shape[-2:] == retain.features[0].shape[-2:] == (8, 12)
+    assert {s.batch_input_shape for s in retain.data_samples} == {(64, 96)}
+    assert all(v.isfinite() for v in model.loss(inputs, data_samples).values())
+
+
+def test_weights_that_do_not_fit_are_refused(tiny_config, tiny_weights):
+    tiny_config.bbox_head.num_classes = 6
+    with pytest.raises(CheckpointError, match='cls_branches.0.weight'):
+        MODELS.build(dict(
+            type='UnlearningDetector', detector=tiny_config, weights=tiny_weights,
+            method=dict(type='GSLoRA', classes=list('abcdef'),
+                        split=dict(retained=['a'], forgotten=['b']))))
+
+
+def test_published_number_of_parameters_on_r50():
+    cfg = Config.fromfile(CONFIGS / '_base_/models/deformable-detr_r50.py')
+    detector = MODELS.build(cfg.model)
+    groups = inject_lora(detector.requires_grad_(False), cfg.get('rank', 8))
+    assert len(groups) == 12
+    assert sum(len(group.layers) for group in groups) == 24
+    assert sum(p.numel() for p in detector.parameters() if p.requires_grad) == 245_760

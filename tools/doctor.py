@@ -1,0 +1,26 @@
+"""Says whether everything is in place, and what to do where it is not."""
+
+import argparse
+import sys
+
+import gslora_det  # noqa: F401  (registers everything)
+from gslora_det.cli import add_common_flags, load_config, prepare_process, run_tool
+from gslora_det.engine.doctor import diagnose
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', nargs='?', help='also check what this config needs')
+    add_common_flags(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args) if args.config else None
+    prepare_process(args)
+    sys.exit(0 if diagnose(cfg) else 1)
+
+
+if __name__ == '__main__':
+    run_tool(main)
