@@ -1,0 +1,119 @@
+import json
+
+import pytest
+from conftest import CONFIGS
+from mmengine.config import Config
+
+from gslora_det.datasets.glyph_rendering import CLASSES
+from gslora_det.engine.plan import make_plan
+
+FLAGSHIP = CONFIGS / 'glyph80/ddetr_forget_80-10x7.py'
+
+
+@pytest.fixture
+def cfg(glyph80):
+    cfg = Config.fromfile(FLAGSHIP)
+    for loader in (cfg.train_dataloader, cfg.val_dataloader):
+        loader.dataset.data_root = str(glyph80)
+    return cfg
+
+
+def test_buffers_hold_a_tenth_of_the_images_that_show_the_classes(cfg, glyph80):
+    annotations = json.loads((glyph80 / 'annotations/train.json').read_text())['annotations']
+    first, second = list(make_plan(cfg))[:2]
+    for task in (first, second):
+        for branch, names in (('forget', task.split.forgotten), ('retain', task.split.retained)):
+            shown = {a['image_id'] for a in annotations
+                     if CLASSES[a['category_id'] - 1] in names}
+            assert set(task.buffers[branch]) <= shown
+            assert len(task.buffers[branch]) == int(0.1 * len(shown))
+    assert second.split.old == first.split.forgotten
+
+
+def test_a_plan_is_the_same_every_time(cfg):
+    assert make_plan(cfg) == make_plan(cfg)
+
+
+def test_epochs_are_passes_over_the_retain_buffer(cfg):
+    cfg.sequence.iters = None
+    cfg.sequence.epochs = 3
+    task = make_plan(cfg)[0]
+    assert task.iters == 3 * -(-len(task.buffers['retain']) // 8)
+
+
+def test_missing_classes_have_no_training_data_but_stay_retained(cfg, glyph80):
+    missing = make_plan(cfg)[6].split.retained[:3]
+    cfg.sequence.missing = list(missing)
+    task = make_plan(cfg)[0]
+    assert set(missing) <= set(task.split.retained)
+    assert task.splits()['missing'] == missing
+
+
+def test_pictures_show_forgotten_classes(cfg, glyph80):
+    annotations = json.loads((glyph80 / 'annotations/val.json').read_text())['annotations']
+    for task in make_plan(cfg):
+        for image in task.pictures:
+            assert any(a['image_id'] == image and CLASSES[a['category_id'] - 1]
+                       in task.split.forgotten for a in annotations)
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(tasks=[['Latin A'], ['Latin Aa']]), "Latin Aa.*Latin A"),
+    (dict(tasks=[['Latin A'], ['Latin A']]), 'Latin A'),
+    (dict(tasks=[['Latin A'], []]), 'task 2'),
+    (dict(num_tasks=9), '80'),
+    (dict(num_tasks=0), 'num_tasks'),
+    (dict(iters=None), 'either iters'),
+    (dict(iter=5), "no setting 'iter'"),
+    (dict(forget=dict(fraction=2.0, batch_size=8)), 'fraction is 2.0'),
+    (dict(forget=dict(fraction=0.1, batch_size=0)), 'sequence.forget needs batch_size'),
+])
+def test_contradictions_give_one_line(cfg, change, message):
+    if 'tasks' in change:
+        for key in ('order', 'num_tasks', 'classes_per_task'):
+            cfg.sequence.pop(key)
+    for key, value in change.items():
+        cfg.sequence[key] = value
+    with pytest.raises(ValueError, match=message) as error:
+        make_plan(cfg)
+    assert '\n' not in str(error.value)
+
+
+def test_all_config_errors_are_listed_at_once(cfg):
+    cfg.sequence.iters = None
+    cfg.load_from = None
+    with pytest.raises(ValueError, match='load_from is missing.*either iters'):
+        make_plan(cfg)
+
+
+def test_too_few_betas(cfg):
+    cfg.method.beta = [0.1, 0.2]
+    with pytest.raises(ValueError, match='beta has 2 values for 7 tasks'):
+        make_plan(cfg)
+
+
+def test_a_class_in_no_image_is_refused(cfg, tmp_path, glyph80):
+    coco = json.loads((glyph80 / 'annotations/train.json').read_text())
+    erased = make_plan(cfg)[0].split.forgotten[0]
+    label = CLASSES.index(erased) + 1
+    coco['annotations'] = [a for a in coco['annotations'] if a['category_id'] != label]
+    (tmp_path / 'train.json').write_text(json.dumps(coco))
+    cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'train.json')
+    with pytest.raises(ValueError, match=f"task 1: no training image shows '{erased}'"):
+        make_plan(cfg)
+
+
+def test_classes_that_are_not_in_the_file_are_refused(cfg, tmp_path, glyph80):
+    cfg.train_dataloader.dataset.metainfo = dict(classes=('Latin A', 'unicorn'))
+    with pytest.raises(ValueError, match="class 'unicorn' is not among the categories"):
+        make_plan(cfg)
+
+
+def test_missing_coco_says_where_and_what_to_do(tmp_path):
+    cfg = Config.fromfile(CONFIGS / 'ddetr_forget_80-10x7.py')
+    cfg.train_dataloader.dataset.data_root = str(tmp_path)
+    with pytest.raises(ValueError) as error:
+        make_plan(cfg)
+    text = str(error.value)
+    assert str(tmp_path / 'annotations/instances_train2017.json') in text
+    assert 'cocodataset.org' in text and 'configs/glyph80/ddetr_forget_80-10x7.py' in text
