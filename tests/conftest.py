@@ -19,7 +19,8 @@ from mmdet.structures import DetDataSample  # noqa: E402
 from gslora_det.datasets import ensure_glyph80  # noqa: E402
 from gslora_det.engine.checkpoint import save_weights  # noqa: E402
 
-CONFIGS = Path(__file__).parents[1] / 'configs'
+ROOT = Path(__file__).parents[1]
+CONFIGS = ROOT / 'configs'
 
 
 @pytest.fixture(autouse=True)

@@ -7,3 +7,4 @@ _base_ = [
 # that seed 123 shuffles is erased first.
 sequence = dict(order=123, num_tasks=1, classes_per_task=70)
 load_from = 'checkpoints/deformable-detr_r18_glyph80.pth'
+method = dict(cache_teachers=True)  # these pipelines have no random augmentation

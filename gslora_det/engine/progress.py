@@ -1,5 +1,7 @@
 """One progress bar with the time left over a whole sequence."""
 
+import sys
+
 from mmengine.dist import is_main_process
 from rich.console import Console
 from rich.progress import (
@@ -24,7 +26,9 @@ class SequenceProgress(Progress):
             TextColumn('{task.description}'), BarColumn(None), MofNCompleteColumn(),
             TimeElapsedColumn(), TextColumn('left'),
             TimeRemainingColumn(elapsed_when_finished=False),
-            console=Console(highlight=False), disable=not is_main_process(),
+            # The stream of this moment: the libraries are silenced by replacing it.
+            console=Console(file=sys.stdout, highlight=False), redirect_stdout=False,
+            redirect_stderr=False, disable=not is_main_process(),
             speed_estimate_period=120)
         self.bar = self.add_task('', total=total)
 

@@ -1,29 +1,28 @@
-"""Keeping MMEngine's and MMDet's chatter off the terminal; log files keep all of it."""
+"""Keeping the libraries' chatter off the terminal; log files keep all of it."""
 
-import logging
+import contextlib
+import os
 import warnings
-from pathlib import Path
+from typing import Iterator
 
-from mmengine.logging import MMLogger
+# Stays open: a logger that is made within `quiet` keeps writing to it.
+_NOWHERE = open(os.devnull, 'w')  # noqa: SIM115
 
 
-def quiet_logger(name: str, log_file: Path) -> MMLogger:
-    """Makes the logger that a run of this experiment name will use, silent on screen.
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Within the block, nothing is printed to standard output.
 
-    Args:
-        name (str): The run's ``experiment_name``.
-        log_file (Path): Where everything is written; errors also reach the terminal.
+    A runner that is built within stays silent on the terminal for good, for its logger
+    keeps the stream that it finds; its log file is complete. Errors are not touched.
     """
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    logger = MMLogger.get_instance(name, logger_name='mmengine', log_file=str(log_file))
-    for handler in logger.handlers:
-        if type(handler) is logging.StreamHandler:
-            handler.setLevel(logging.ERROR)
-    return logger
+    with contextlib.redirect_stdout(_NOWHERE):
+        yield
 
 
 def silence_warnings() -> None:
-    """Hides the libraries' deprecation warnings, which a user can do nothing about."""
+    """Hides the libraries' warnings that a user can do nothing about."""
     warnings.filterwarnings('ignore', category=DeprecationWarning)
     warnings.filterwarnings('ignore', category=FutureWarning)
     warnings.filterwarnings('ignore', message='.*pkg_resources.*')
+    warnings.filterwarnings('ignore', message='torch.meshgrid')

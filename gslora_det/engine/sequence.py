@@ -16,7 +16,7 @@ from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.hooks.progress_hook import ProgressHook
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
-from gslora_det.engine.quiet import quiet_logger
+from gslora_det.engine.quiet import quiet
 from gslora_det.engine.record import (
     FILE_NAME,
     class_precisions,
@@ -47,7 +47,7 @@ class UnlearningSequence:
     def __init__(self, cfg: Config, resume: bool = False) -> None:
         self.cfg = cfg
         self.work_dir = Path(cfg.work_dir)
-        self.plan: List[TaskPlan] = make_plan(cfg)
+        self.plan: List[TaskPlan] = make_plan(cfg)  # may draw Glyph80, with a bar
         dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
         self.classes = list(dataset.metainfo['classes'])
         self.record = new_record(Path(cfg.filename).stem, cfg.method.to_dict(), self.plan,
@@ -79,7 +79,7 @@ class UnlearningSequence:
         val_batches = self._num_val_batches()
         done = len(self.record['tasks'])
         steps = sum(task.iters + val_batches for task in self.plan)
-        with SequenceProgress(steps + val_batches) as self.progress:
+        with SequenceProgress(steps + val_batches) as self.progress, quiet():
             if self.record['original'] is None:
                 self._measure_original()
             else:
@@ -93,11 +93,10 @@ class UnlearningSequence:
         return self.record
 
     def _num_val_batches(self) -> int:
-        loader = Runner.build_dataloader(self.cfg.val_dataloader)
-        return len(loader)
+        with quiet():
+            return len(Runner.build_dataloader(self.cfg.val_dataloader))
 
     def _runner(self, run_cfg: Config) -> Runner:
-        quiet_logger(run_cfg.experiment_name, Path(run_cfg.work_dir) / 'run.log')
         runner = Runner.from_cfg(run_cfg)
         runner.register_hook(ProgressHook(self.progress.step))
         return runner

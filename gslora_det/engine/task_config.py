@@ -3,6 +3,7 @@
 import copy
 from dataclasses import asdict
 from pathlib import Path
+from pprint import pformat
 from typing import List
 
 from mmengine.config import Config
@@ -13,9 +14,19 @@ PREDICTIONS = 'original_predictions.json'
 BUFFERS = 'buffers.json'
 
 
+class RunConfig(Config):
+    """A config whose text is plainly formatted: MMEngine's formatter takes seconds."""
+
+    @property
+    def pretty_text(self) -> str:
+        """The config as Python text."""
+        return ''.join(f'{key} = {pformat(value, width=100, compact=True)}\n'
+                       for key, value in self.to_dict().items())
+
+
 def _run_config(cfg: Config, name: str, work_dir: Path, keys: List[str]) -> Config:
     """The parts of a config that every run has, with names of its own."""
-    run = Config(copy.deepcopy({k: cfg[k] for k in keys if k in cfg}))
+    run = RunConfig(copy.deepcopy({k: cfg[k] for k in keys if k in cfg}))
     run.experiment_name = f'{name}_{work_dir.resolve()}'
     run.work_dir = str(work_dir)
     visualizer = cfg.get('visualizer') or dict(type='DetLocalVisualizer')
@@ -57,7 +68,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
     run = _run_config(cfg, f'task_{number}', work_dir / f'task_{number}',
                       ['default_scope', 'env_cfg', 'default_hooks', 'val_dataloader',
                        'val_evaluator', 'optim_wrapper', 'param_scheduler', 'launcher',
-                       'randomness', 'log_processor', 'find_unused_parameters'])
+                       'randomness', 'auto_scale_lr', 'find_unused_parameters'])
     split = {k: list(v) for k, v in asdict(task.split).items()}
     run.model = dict(
         type='UnlearningDetector', detector=cfg.model,
@@ -68,7 +79,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
     run.train_dataloader = _paired_loader(
         cfg, task, str(Path(run.work_dir) / BUFFERS), run.randomness.seed)
     run.train_cfg = dict(type='IterBasedTrainLoop', max_iters=task.iters,
-                         val_interval=task.iters + 1)
+                         val_begin=task.iters + 1)  # the sequence measures what it merged
     run.param_scheduler = [
         dict(scheduler, end=scheduler.get('end', task.iters))
         for scheduler in _as_list(run.get('param_scheduler'))]

@@ -18,9 +18,8 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from gslora_det.class_split import resolve_classes
-
-from .h_mean import h_mean
-from .split_ap import class_ap, split_ap
+from gslora_det.evaluation.h_mean import h_mean
+from gslora_det.evaluation.split_ap import class_ap, split_ap
 
 # The order of `COCOeval.stats` under MMDetection's names.
 STATS = (

@@ -17,6 +17,7 @@ from gslora_det.losses import (
     positive_focal_loss,
 )
 from gslora_det.methods.base import Method
+from gslora_det.methods.teacher import Memory, Outputs, last_layer
 from gslora_det.models.detr_step import (
     Batch,
     QueryOutputs,
@@ -61,6 +62,8 @@ class GSLoRA(Method):
             both batches, stay with the original detector's.
         hold (float): Weight of holding: logits of classes erased earlier do not rise above
             those before this task.
+        cache_teachers (bool): Remember by image what distillation and holding compare with.
+            Only right where the training pipeline has no random augmentation.
         aux_losses (bool): Supervise all decoder layers, each with a bound of its own.
         **kwargs: See :class:`Method`.
 
@@ -73,7 +76,7 @@ class GSLoRA(Method):
                  beta: Union[float, Sequence[float]] = 0.15, forget_term: str = 'full',
                  bound: float = 15.0, margin: float = 12.0, norm: str = 'joint',
                  update: str = 'subgradient', distill: float = 0.0, hold: float = 0.0,
-                 aux_losses: bool = False, **kwargs) -> None:
+                 cache_teachers: bool = False, aux_losses: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
         self.rank = rank
         self.lora_alpha = lora_alpha
@@ -89,6 +92,7 @@ class GSLoRA(Method):
         self.distill = distill
         self.hold = hold if self.old else 0.0
         self.aux_losses = aux_losses
+        self.cache_teachers = cache_teachers
         self.teacher: Optional[nn.Module] = None
 
     def prepare(self, detector: nn.Module,
@@ -99,6 +103,18 @@ class GSLoRA(Method):
             self.teacher = original_detector()
         self.groups = inject_lora(detector, self.rank, self.targets, self.lora_alpha)
 
+        def before(batches: Sequence[Batch]) -> Outputs:
+            with lora_disabled(self.groups):
+                return last_layer(detector, batches)
+
+        def original(batches: Sequence[Batch]) -> Outputs:
+            teacher = self.teacher.to(batches[0].features[0].device)
+            return last_layer(teacher, batches)
+
+        self.before = Memory(before) if self.cache_teachers else before
+        self.original = self.before if self.teacher is None else (
+            Memory(original) if self.cache_teachers else original)
+
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
         """The terms of GS-LoRA, each already weighted."""
         outputs = query_outputs(detector, forget, retain)
@@ -107,7 +123,7 @@ class GSLoRA(Method):
         if self.update == 'subgradient':
             terms['loss_structure'] = self.alpha * group_sparse_loss(self.groups, self.norm)
         if self.distill or self.hold:
-            terms.update(self._keep_terms(detector, outputs, (forget, retain)))
+            terms.update(self._keep_terms(outputs, (forget, retain)))
         return terms
 
     def after_step(self, detector: nn.Module, lr: float) -> None:
@@ -148,32 +164,30 @@ class GSLoRA(Method):
                 len(positives), 1)
         return terms
 
-    def _keep_terms(self, detector: nn.Module, outputs: Sequence[QueryOutputs],
+    def _keep_terms(self, outputs: Sequence[QueryOutputs],
                     batches: Sequence[Batch]) -> Dict[str, Tensor]:
         logits = torch.cat([o.logits[-1] for o in outputs])
         boxes = torch.cat([o.boxes[-1] for o in outputs])
-        with torch.no_grad():
-            before = None
-            if self.hold or self.teacher is None:
-                with lora_disabled(self.groups):
-                    before = _last_layer(detector, batches)
-            original = before if self.teacher is None else _last_layer(
-                self.teacher.to(logits.device), batches)
         terms = {}
         if self.distill:
-            kept = original[0][..., self.retained]
+            teacher_logits, teacher_boxes = self.original(batches)
+            kept = teacher_logits[..., self.retained]
             terms['distill_loss_cls'] = self.distill * logit_distillation_loss(
                 logits[..., self.retained], kept)
             terms['distill_loss_bbox'] = self.distill * box_distillation_loss(
-                boxes, original[1], kept.sigmoid().amax(-1))
+                boxes, teacher_boxes, kept.sigmoid().amax(-1))
         if self.hold:
+            before, _ = self.before(batches)
             terms['hold_loss'] = self.hold * hold_loss(logits[..., self.old],
-                                                       before[0][..., self.old])
+                                                       before[..., self.old])
         return terms
 
+    def state_dict(self) -> dict:
+        """What the teachers said so far: a resumed run compares with the same numbers."""
+        return {name: getattr(self, name).seen for name in ('before', 'original')
+                if self.cache_teachers}
 
-def _last_layer(detector: nn.Module, batches: Sequence[Batch]):
-    """Logits and boxes of the last decoder layer over all batches."""
-    outputs = query_outputs(detector, *batches)
-    return (torch.cat([o.logits[-1] for o in outputs]),
-            torch.cat([o.boxes[-1] for o in outputs]))
+    def load_state_dict(self, state: dict) -> None:
+        """Restores :meth:`state_dict`."""
+        for name, seen in state.items():
+            getattr(self, name).seen = seen

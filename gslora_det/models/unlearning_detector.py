@@ -5,6 +5,7 @@ from typing import Dict, List, Optional
 
 import torch
 import torch.nn.functional as F
+from mmdet.models.detectors import DetectionTransformer
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from mmengine.model import BaseModel
@@ -26,32 +27,38 @@ class UnlearningDetector(BaseModel):
         weights (str): Checkpoint that this task starts from, loaded strictly.
         original (str): Checkpoint of the detector before any erasure, for methods that
             compare with it. ``weights`` by default.
-        data_preprocessor (dict, optional): The detector's own by default.
 
     Attributes:
         detector (BaseDetector): The plain detector, with whatever the method added.
         method (Method): What trains, and on which loss.
+
+    Raises:
+        ValueError: The detector is of another family, or a file or an option does not fit.
     """
 
     def __init__(self, detector: dict, method: dict, weights: str,
-                 original: Optional[str] = None,
-                 data_preprocessor: Optional[dict] = None) -> None:
+                 original: Optional[str] = None) -> None:
         super().__init__(dict(type='MultiBranchDataPreprocessor',
-                              data_preprocessor=data_preprocessor
-                              or detector['data_preprocessor']))
+                              data_preprocessor=detector['data_preprocessor']))
         self.detector = MODELS.build(copy.deepcopy(detector))
+        if not isinstance(self.detector, DetectionTransformer):
+            raise ValueError(f'{type(self.detector).__name__} is not of the DETR family '
+                             '(a DetectionTransformer): it cannot be unlearned yet')
         load_weights(self.detector, weights)
         self.method = METHODS.build(method)
 
         def original_detector() -> nn.Module:
             # Backbone and neck are frozen and shared: their copy would never differ.
-            shared = {id(m): m for m in (self.detector.backbone, self.detector.neck)}
-            teacher = copy.deepcopy(plain, shared)
+            teacher = copy.deepcopy(self.detector, {id(m): m for m in self._stem()})
             load_weights(teacher, original or weights)
             return teacher.eval().requires_grad_(False)
 
-        plain = self.detector
         self.method.prepare(self.detector, original_detector)
+
+    def _stem(self) -> List[nn.Module]:
+        """What runs before the transformer."""
+        return [self.detector.backbone] + ([self.detector.neck] if self.detector.with_neck
+                                           else [])
 
     def init_weights(self) -> None:
         """Does nothing: the weights are loaded, never initialised."""
@@ -102,8 +109,8 @@ class UnlearningDetector(BaseModel):
                   for i in images]
         for sample in samples[0] + samples[1]:
             sample.set_metainfo(dict(batch_input_shape=(height, width)))
-        stem = nn.ModuleList([self.detector.backbone, self.detector.neck])
-        with torch.set_grad_enabled(any(p.requires_grad for p in stem.parameters())):
+        trains = any(p.requires_grad for part in self._stem() for p in part.parameters())
+        with torch.set_grad_enabled(trains):
             features = self.detector.extract_feat(torch.cat(images))
         split = len(samples[0])
         return [Batch(tuple(f[:split] for f in features), samples[0]),

@@ -1,0 +1,190 @@
+import json
+import shutil
+
+import pytest
+import torch
+from conftest import CONFIGS, ROOT
+from mmengine.config import Config
+from mmengine.hooks import Hook
+
+from gslora_det.engine.checkpoint import CheckpointError, read_checkpoint, read_weights
+from gslora_det.engine.export import export
+from gslora_det.engine.sequence import UnlearningSequence
+from gslora_det.files import read_json, sha256
+
+# isort: split
+from mmdet.registry import HOOKS
+
+CHECKPOINT = ROOT / 'checkpoints/deformable-detr_r18_glyph80.pth'
+
+
+@pytest.fixture(scope='module')
+def config(glyph80):
+    def make(work_dir, **options):
+        cfg = Config.fromfile(CONFIGS / 'glyph80/ddetr_forget_80-10x7.py')
+        cfg.merge_from_dict({
+            'load_from': str(CHECKPOINT), 'work_dir': str(work_dir), 'sequence.num_tasks': 2,
+            'sequence.iters': 5, 'sequence.checkpoint_interval': 2, 'sequence.pictures': 1,
+            'sequence.forget.batch_size': 2, 'sequence.retain.batch_size': 2, **options})
+        for name in ('train', 'val'):
+            loader = cfg[f'{name}_dataloader']
+            loader.dataset.data_root = str(glyph80)
+            loader.update(num_workers=0, persistent_workers=False)
+        cfg.val_evaluator.ann_file = str(glyph80 / 'annotations/val.json')
+        return cfg
+    return make
+
+
+@pytest.fixture(scope='module')
+def finished(config, tmp_path_factory):
+    """The folder of a finished sequence of two tasks."""
+    folder = tmp_path_factory.mktemp('runs') / 'finished'
+    UnlearningSequence(config(folder)).run()
+    return folder
+
+
+def weights_of(folder, task):
+    return read_weights(folder / f'task_{task}/merged.pth')
+
+
+def same(a, b):
+    return set(a) == set(b) and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def without_times(folder):
+    record = read_json(folder / 'sequence.json')
+    for task in record['tasks']:
+        task.pop('seconds')
+        task['merged'].pop('sha256')
+        task['adapter'].pop('sha256')
+    return record
+
+
+def test_everything_is_there(finished):
+    for name in ('sequence.json', 'results.md', 'results.csv', 'curves.png'):
+        assert (finished / name).stat().st_size > 100
+    for task in (1, 2):
+        assert {'merged.pth', 'adapter.safetensors', 'buffers.json'} <= {
+            f.name for f in (finished / f'task_{task}').iterdir()}
+        assert not list((finished / f'task_{task}').glob('iter_*.pth'))
+        assert len(list((finished / f'erased/task_{task}').glob('*.png'))) == 1
+
+
+def test_record_says_what_was_done(finished):
+    record = read_json(finished / 'sequence.json')
+    first, second = record['tasks']
+    assert first['trainable_parameters'] == 51_200  # 5 blocks * 2 * 8 * (128 + 512)
+    assert first['images_seen'] == 5 * 4
+    assert first['metrics']['AP_old'] is None and second['metrics']['AP_old'] is not None
+    assert second['buffers'] == read_json(finished / 'task_2/buffers.json')
+    for task in record['tasks']:
+        for kind in ('merged', 'adapter'):
+            assert sha256(finished / task[kind]['file']) == task[kind]['sha256']
+        assert set(task['metrics']['reference']) == set(task['metrics']) - {'reference'}
+
+
+def test_merged_file_is_a_plain_mmdet_checkpoint(finished):
+    content = torch.load(finished / 'task_2/merged.pth', weights_only=True)
+    assert set(content['state_dict']) == set(read_weights(CHECKPOINT))
+    assert content['meta']['dataset_meta']['classes'][0] == 'digit 2'
+
+
+def test_only_ffns_change_and_by_the_adapter(finished):
+    before, after = weights_of(finished, 1), weights_of(finished, 2)
+    changed = {key for key in before if not torch.equal(before[key], after[key])}
+    assert changed and all('.ffn.layers.' in key and key.endswith('weight') for key in changed)
+
+
+def test_adapters_fold_into_the_merged_weights(finished, config, tmp_path):
+    cfg = config(tmp_path)
+    adapters = [str(finished / f'task_{t}/adapter.safetensors') for t in (1, 2)]
+    export(cfg, str(CHECKPOINT), str(tmp_path / 'out.pth'), adapters)
+    found = read_weights(tmp_path / 'out.pth')
+    expected = weights_of(finished, 2)
+    assert max((found[k] - expected[k]).abs().max() for k in found
+               if found[k].is_floating_point()) < 1e-5
+
+
+def test_an_adapter_of_another_detector_is_refused(finished, config, tmp_path):
+    cfg = config(tmp_path)
+    cfg.model.encoder.layer_cfg.ffn_cfg.feedforward_channels = 64
+    with pytest.raises(CheckpointError):
+        export(cfg, str(CHECKPOINT), str(tmp_path / 'out.pth'))
+    assert not (tmp_path / 'out.pth').exists()
+
+
+def test_two_runs_with_one_seed_are_bit_identical(finished, config, tmp_path):
+    UnlearningSequence(config(tmp_path)).run()
+    assert all(same(weights_of(finished, t), weights_of(tmp_path, t)) for t in (1, 2))
+    assert without_times(finished) == without_times(tmp_path)
+
+
+def test_resumed_after_a_task_ends_the_same(finished, config, tmp_path):
+    folder = tmp_path / 'run'
+    shutil.copytree(finished, folder)
+    record = read_json(folder / 'sequence.json')
+    record['tasks'] = record['tasks'][:1]
+    (folder / 'sequence.json').write_text(json.dumps(record))
+    shutil.rmtree(folder / 'task_2')
+    UnlearningSequence(config(folder), resume=True).run()
+    assert same(weights_of(finished, 2), weights_of(folder, 2))
+    assert without_times(finished) == without_times(folder)
+
+
+@HOOKS.register_module()
+class StopHook(Hook):
+    """Stops a run in the middle of its second task."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if 'task_2' in runner.work_dir and runner.iter == 3:
+            raise KeyboardInterrupt
+
+
+def test_resumed_within_a_task_ends_the_same(finished, config, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        UnlearningSequence(config(tmp_path, custom_hooks=[dict(type='StopHook')])).run()
+    assert (tmp_path / 'task_2/iter_2.pth').exists()
+    assert 'random_state' in read_checkpoint(tmp_path / 'task_2/iter_2.pth')
+    UnlearningSequence(config(tmp_path), resume=True).run()
+    assert same(weights_of(finished, 2), weights_of(tmp_path, 2))
+    assert without_times(finished) == without_times(tmp_path)
+
+
+def test_one_step_less_ends_differently(finished, config, tmp_path):
+    UnlearningSequence(config(tmp_path, **{'sequence.iters': 4})).run()
+    assert not same(weights_of(finished, 1), weights_of(tmp_path, 1))
+
+
+def test_a_finished_folder_is_not_overwritten(finished, config):
+    with pytest.raises(ValueError, match='add --resume'):
+        UnlearningSequence(config(finished))
+
+
+def test_another_sequence_is_not_continued(finished, config):
+    with pytest.raises(ValueError, match='another sequence .request differs'):
+        UnlearningSequence(config(finished, **{'sequence.order': 7}), resume=True)
+
+
+def test_changed_weights_are_noticed(finished, config, tmp_path):
+    folder = tmp_path / 'run'
+    shutil.copytree(finished, folder)
+    with open(folder / 'task_1/merged.pth', 'ab') as file:
+        file.write(b'x')
+    with pytest.raises(ValueError, match='is not the file that task 1 wrote'):
+        UnlearningSequence(config(folder), resume=True)
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'method.rank': 0}, 'rank is 0'),
+    ({'method.targets': ['encoder.layer.*']}, "target 'encoder.layer"),
+    ({'method.beta': [0.1]}, 'beta has 1 values for 2 tasks'),
+    ({'model.bbox_head.num_classes': 79}, 'of another shape'),
+    ({'model.decoder.num_layers': 2}, 'unexpected'),
+    ({'load_from': 'nowhere.pth'}, 'nowhere.pth does not exist'),
+])
+def test_bad_configs_give_one_line_and_write_nothing(config, tmp_path, options, message):
+    folder = tmp_path / 'run'
+    with pytest.raises(ValueError, match=message) as error:
+        UnlearningSequence(config(folder, **options))
+    assert '\n' not in str(error.value)
+    assert not folder.exists()

@@ -1,0 +1,131 @@
+import os
+import pickle
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import ROOT
+
+CONFIG = 'configs/glyph80/ddetr_forget_80-1.py'
+
+
+def run(*command, cwd=ROOT, **env):
+    return subprocess.run(
+        [sys.executable, *map(str, command)], cwd=cwd, capture_output=True, text=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), **env))
+
+
+@pytest.fixture(scope='module')
+def options(glyph80):
+    return ['--cfg-options', f'train_dataloader.dataset.data_root={glyph80}',
+            f'val_dataloader.dataset.data_root={glyph80}',
+            f'test_dataloader.dataset.data_root={glyph80}',
+            f'val_evaluator.ann_file={glyph80}/annotations/val.json',
+            'sequence.iters=2', 'sequence.retain.batch_size=2', 'sequence.forget.batch_size=2']
+
+
+@pytest.fixture(scope='module')
+def trained(options, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('runs') / 'run'
+    return folder, run('tools/train.py', CONFIG, '--work-dir', folder, *options)
+
+
+def test_train_runs_and_its_terminal_is_quiet(trained):
+    folder, result = trained
+    assert result.returncode == 0, result.stderr
+    assert (folder / 'task_1/merged.pth').exists()
+    assert 'trainable: 51,200 parameters, 1.25 % of 4,' in result.stdout
+    noise = ('OneDL', 'init_weights', 'mmengine - INFO', 'Warning', 'DONE (t=')
+    assert not [word for word in noise if word in result.stdout + result.stderr]
+    assert len(result.stdout.splitlines()) < 60
+
+
+def test_test_measures_merged_and_original(trained, options):
+    folder, _ = trained
+    for checkpoint in (folder / 'task_1/merged.pth',
+                       'checkpoints/deformable-detr_r18_glyph80.pth'):
+        result = run('tools/test.py', CONFIG, checkpoint, '--work-dir', folder / 'test',
+                     *options)
+        assert result.returncode == 0, result.stderr
+        assert 'coco/AP_retained' in result.stdout + result.stderr
+
+
+STAND_IN = """
+import importlib.machinery, sys, types
+if importlib.util.find_spec('mmcv._ext') is None:
+    module = types.ModuleType('mmcv._ext')
+    module.__spec__ = importlib.machinery.ModuleSpec('mmcv._ext', None)
+    module.__getattr__ = lambda name: (lambda *a: 1 / 0)
+    sys.modules['mmcv._ext'] = module
+import numpy as np
+from mmdet.apis import inference_detector, init_detector
+model = init_detector(sys.argv[1], sys.argv[2], device='cpu')
+found = inference_detector(model, np.zeros((128, 128, 3), np.uint8))
+assert 'gslora_det' not in sys.modules
+print('CLASSES', model.dataset_meta['classes'][0], len(found.pred_instances))
+"""
+
+
+def test_merged_file_loads_in_plain_mmdet(trained, tmp_path):
+    folder, _ = trained
+    # A config without this package: the detector and a pipeline.
+    from mmengine.config import Config
+    cfg = Config.fromfile(ROOT / CONFIG)
+    plain = Config(dict(model=cfg.model, test_dataloader=dict(dataset=dict(
+        pipeline=cfg.test_pipeline)), default_scope='mmdet'))
+    plain.dump(tmp_path / 'plain.py')
+    script = tmp_path / 'script.py'
+    script.write_text('import importlib.util\n' + STAND_IN)
+    result = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / 'plain.py'),
+         str(folder / 'task_1/merged.pth')], cwd=tmp_path, capture_output=True, text=True)
+    assert 'CLASSES digit 2 100' in result.stdout, result.stderr
+
+
+class Canary:
+
+    def __reduce__(self):
+        return os.mkdir, ('canary', )
+
+
+@pytest.fixture
+def malicious(tmp_path):
+    torch.save({'state_dict': {'weight': Canary()}}, tmp_path / 'malicious.pth')
+    (tmp_path / 'plain.pth').write_bytes(pickle.dumps(Canary()))
+    return tmp_path
+
+
+def test_malicious_checkpoints_never_run(malicious, options):
+    commands = [
+        ('train.py', CONFIG, '--work-dir', malicious / 'run', *options,
+         f'load_from={malicious}/malicious.pth'),
+        ('test.py', CONFIG, malicious / 'malicious.pth', '--work-dir', malicious / 'run',
+         *options),
+        ('export.py', CONFIG, malicious / 'malicious.pth', malicious / 'out.pth')]
+    for tool, config, *arguments in commands:
+        result = run(ROOT / 'tools' / tool, ROOT / config, *arguments, cwd=malicious)
+        assert result.returncode == 2
+        assert 'which could run code' in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+    assert not (malicious / 'canary').exists() and not (malicious / 'out.pth').exists()
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (['configs/nowhere.py'], 'config configs/nowhere.py does not exist'),
+    (['configs/ddetr_forget_80-10x7.py'],
+     'data/coco/annotations/instances_train2017.json is missing. COCO 2017 is expected'),
+])
+def test_bad_input_ends_train_with_one_line(arguments, message, tmp_path):
+    result = run('tools/train.py', *arguments, '--work-dir', tmp_path / 'run')
+    assert result.returncode == 2 and message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / 'run').exists()
+
+
+def test_doctor_passes_here_and_names_what_fails(options):
+    good = run('tools/doctor.py', CONFIG, *options)
+    assert good.returncode == 0, good.stdout
+    assert good.stdout.count('PASS') == 6
+    bad = run('tools/doctor.py', CONFIG, *options, 'load_from=nowhere.pth')
+    assert bad.returncode == 1 and 'FAIL  checkpoint: checkpoint nowhere.pth' in bad.stdout
