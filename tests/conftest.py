@@ -23,9 +23,13 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(scope='session', autouse=True)
 def default_scope():
     init_default_scope('mmdet')
+
+
+@pytest.fixture(autouse=True)
+def seed():
     torch.manual_seed(0)
 
 

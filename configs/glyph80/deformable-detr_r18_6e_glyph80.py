@@ -22,7 +22,11 @@ train_pipeline = [
         scaling_ratio_range=(0.85, 1.15)),
     dict(type='PackDetInputs')
 ]
-train_dataloader = dict(batch_size=16, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=16,
+    num_workers=1,
+    persistent_workers=True,
+    dataset=dict(pipeline=train_pipeline))
 
 # Six epochs of 250 iterations at a high learning rate: the begin of a cosine over twenty.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6, val_interval=3)

@@ -14,6 +14,7 @@ from mmengine.config import Config
 from gslora_det.compat import mmcv_ops
 from gslora_det.engine.checkpoint import load_weights
 from gslora_det.engine.plan import make_plan
+from gslora_det.engine.quiet import quiet
 
 Check = Tuple[str, Callable[[], str]]
 
@@ -39,7 +40,9 @@ def diagnose(cfg: Optional[Config] = None) -> bool:
     healthy = True
     for name, check in checks(cfg):
         try:
-            print(f'PASS  {name}: {check()}')
+            with quiet():
+                found = check()
+            print(f'PASS  {name}: {found}')
         except Exception as error:  # whatever is wrong is the finding
             healthy = False
             print(f'FAIL  {name}: {error}')

@@ -40,6 +40,14 @@ class SequenceProgress(Progress):
         """One training step or validation batch is done."""
         self.advance(self.bar, count)
 
+    def left(self) -> str:
+        """The time left, in words; a log file has no bar to show it."""
+        task = self.tasks[self.bar]
+        if task.finished or not task.completed:
+            return ''
+        rest = (task.total - task.completed) * task.elapsed / task.completed
+        return f'; about {max(1, round(rest / 60))} min left'
+
     def say(self, line: str) -> None:
         """Prints a line above the bar."""
         if is_main_process():

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.runner import Runner
 
-from gslora_det.engine.checkpoint import load_weights
+from gslora_det.engine.checkpoint import install_safe_loader, load_weights
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.hooks.progress_hook import ProgressHook
@@ -45,6 +45,7 @@ class UnlearningSequence:
     """
 
     def __init__(self, cfg: Config, resume: bool = False) -> None:
+        install_safe_loader()
         self.cfg = cfg
         self.work_dir = Path(cfg.work_dir)
         self.plan: List[TaskPlan] = make_plan(cfg)  # may draw Glyph80, with a bar
@@ -153,7 +154,7 @@ class UnlearningSequence:
             for checkpoint in folder.glob('iter_*.pth'):
                 checkpoint.unlink()
             (folder / 'last_checkpoint').unlink(missing_ok=True)
-        self.progress.say('  ' + _one_line(metrics, before))
+        self.progress.say(f'  {_one_line(metrics, before)}{self.progress.left()}')
 
     def _task_config(self, task: TaskPlan, original: dict) -> Config:
         return task_config(self.cfg, task, self.work_dir, self.classes,

@@ -18,8 +18,8 @@ test_pipeline = [
 ]
 train_dataloader = dict(
     batch_size=24,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,  # two cores: reading beside training would only slow it down
+    persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=True),
     dataset=dict(
         type=dataset_type,
@@ -30,8 +30,8 @@ train_dataloader = dict(
         pipeline=train_pipeline))
 val_dataloader = dict(
     batch_size=50,
-    num_workers=1,
-    persistent_workers=True,
+    num_workers=0,
+    persistent_workers=False,
     drop_last=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     dataset=dict(

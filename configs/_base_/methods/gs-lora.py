@@ -1,6 +1,6 @@
 # GS-LoRA with the terms that keep a long sequence stable: a margin on the logits of the
 # forgotten class, distillation from the original detector, and holding of what was erased.
-# Every number was chosen on Glyph80 with class order 7; results are reported on order 123.
+# Every number was chosen on Glyph80 with other class orders (7 and 11) than the reported one (123).
 method = dict(
     type='GSLoRA',
     rank=8,  # as published
@@ -15,8 +15,9 @@ method = dict(
     hold=0.6)
 
 sequence = dict(
-    forget=dict(fraction=0.1, batch_size=8),  # the published share of images
-    retain=dict(fraction=0.1, batch_size=8),
+    # The published 10 % are 6 to 20 boxes a class here, too few for unseen faces.
+    forget=dict(fraction=0.3, batch_size=8),
+    retain=dict(fraction=0.1, batch_size=8),  # as published
     mixed_images='background',
     iters=150)
 
