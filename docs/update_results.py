@@ -29,30 +29,31 @@ def _table(first: str, rows) -> str:
             + ''.join(_row(name, row) for name, row in rows))
 
 
-def results_section() -> str:
-    """The section as Markdown."""
-    def record(name: str) -> dict:
-        return read_json(DOCS / f'results/{name}.json')
+def _record(name: str) -> dict:
+    return read_json(DOCS / f'results/{name}.json')
 
-    flagship = record('ddetr_forget_80-10x7')
+
+def _measured(names) -> list:
+    return [name for name in names if (DOCS / f'results/{name}.json').exists()]
+
+
+def results_section() -> str:
+    """The section as Markdown: every run that has a record."""
+    original = _record('ddetr_forget_80-10x7')['original']['AP']
     parts = [
-        f'On Glyph80, whose detector starts at AP {_percent(flagship["original"]["AP"])}; two '
-        'CPU cores. AP_r, AP_f and AP_o are the COCO AP (percent, all validation images) of '
-        'the retained classes, of those forgotten in the task, and of those erased earlier; '
-        'H is the harmonic mean of AP_r and the drop of AP_f, H_max that of a perfect '
-        'erasure.\n']
-    for title, name in (
-            ('Seven requests of ten classes, `configs/glyph80/ddetr_forget_80-10x7.py`',
-             'ddetr_forget_80-10x7'),
-            ("The same with the paper's recipe at the same number of images, "
-             '`configs/glyph80/ddetr_forget_80-10x7_paper.py`',
-             'ddetr_forget_80-10x7_paper')):
-        rows = ((row['task'], row) for row in results_rows(record(name)))
-        parts.append(f'{title}:\n\n' + _table('task', rows))
-    single = ((f'80-{y}', results_rows(record(f'ddetr_forget_80-{y}'))[0])
-              for y in (1, 5, 40, 70))
-    parts.append('One request, `configs/glyph80/ddetr_forget_80-{1,5,40,70}.py`:\n\n'
-                 + _table('classes', single))
+        f'On Glyph80, whose detector starts at AP {_percent(original)}; two CPU cores. AP_r, '
+        'AP_f and AP_o are the COCO AP (percent, all validation images) of the retained '
+        'classes, of those forgotten in the task, and of those erased earlier; H is the '
+        'harmonic mean of AP_r and the drop of AP_f, H_max that of a perfect erasure.\n']
+    for name in _measured(['ddetr_forget_80-10x7', 'ddetr_forget_80-10x7_paper']):
+        rows = ((row['task'], row) for row in results_rows(_record(name)))
+        parts.append(f'Seven requests of ten classes, `configs/glyph80/{name}.py`:\n\n'
+                     + _table('task', rows))
+    single = _measured(f'ddetr_forget_80-{y}' for y in (1, 5, 40, 70))
+    if single:
+        rows = ((name.rsplit('_', 1)[-1], results_rows(_record(name))[0]) for name in single)
+        parts.append('One request, `configs/glyph80/ddetr_forget_80-*.py`:\n\n'
+                     + _table('classes', rows))
     return '\n'.join(parts)
 
 

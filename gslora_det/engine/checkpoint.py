@@ -5,23 +5,26 @@ Nothing here ever unpickles freely: files are read as ``.safetensors``, or as ``
 """
 
 import collections
+import http.client
 import math
 import pickle
 import re
+import sys
+import zipfile
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Dict, List, Sequence, Tuple, Union
+from typing import IO, Any, Dict, List, Sequence, Tuple, Union
+from urllib.parse import urlparse
 
 import numpy as np
 import torch
-from mmengine.dist import barrier, get_rank
 from mmengine.logging.history_buffer import HistoryBuffer
-from mmengine.runner.checkpoint import CheckpointLoader
+from mmengine.runner import checkpoint as mmengine_checkpoint
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gslora_det.files import atomic_write
+from gslora_det.files import atomic_write, folder_lock
 
 
 class CheckpointError(ValueError):
@@ -31,42 +34,45 @@ class CheckpointError(ValueError):
 def _statistic(owner: Any, name: str) -> Any:
     """What ``getattr`` may do in a checkpoint: name a statistic of MMEngine's log."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
-        raise pickle.UnpicklingError(f'Unsupported global: GLOBAL {owner}.{name}')
+        raise pickle.UnpicklingError('Unsupported global: GLOBAL getattr')
     return getattr(owner, name)
 
 
 def _harmless() -> List[Any]:
     """What MMEngine's own checkpoints hold beside tensors and plain types."""
-    core = getattr(np, '_core', None) or np.core
+    # Reached through what NumPy itself pickles; NumPy 1 and 2 name their modules differently.
+    functions = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
     return [
-        HistoryBuffer, np.ndarray, np.dtype,
-        *{type(np.dtype(kind)) for kind in ('f4', 'f8', 'i4', 'i8', 'u4', 'u8', 'b1')},
-        core.multiarray._reconstruct, core.multiarray.scalar,
-        # NumPy 1 wrote its functions under another module's name.
-        (core.multiarray._reconstruct, 'numpy.core.multiarray._reconstruct'),
-        (core.multiarray.scalar, 'numpy.core.multiarray.scalar'),
+        HistoryBuffer, np.ndarray, np.dtype, *{type(np.dtype(kind)) for kind in '?bBhHiIlLqQefd'},
+        *((function, f'numpy.{core}.multiarray.{function.__name__}')
+          for function in functions for core in ('core', '_core')),
         (_statistic, 'builtins.getattr'),
     ]
 
 
 def _local_path(source: str) -> Path:
-    """The file behind a path or URL; a URL is downloaded once, by one process a node."""
+    """The file behind a path or URL; a URL is downloaded once, by one process at a time."""
     if not re.match('https?://', source):
         return Path(source).expanduser()
-    name = source.rsplit('/', 1)[-1]
+    name = urlparse(source).path.rsplit('/', 1)[-1]
     path = Path(torch.hub.get_dir()) / 'checkpoints' / name
-    if not path.exists() and get_rank() == 0:
-        digest = re.search(r'-([0-9a-f]{8,})\.', name)
+    if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with atomic_write(path) as draft:
-                torch.hub.download_url_to_file(source, str(draft),
-                                               digest and digest.group(1))
-        except (OSError, RuntimeError) as error:
-            raise CheckpointError(f'{source} could not be downloaded ({error}): fetch it by '
-                                  f'hand and put it at {path}') from None
-    barrier()
+        with folder_lock(path.parent / f'.{name}.lock'):
+            if not path.exists():
+                _download(source, path)
     return path
+
+
+def _download(url: str, path: Path) -> None:
+    digest = re.search(r'-([0-9a-f]{8,})\.', path.name)
+    try:
+        with atomic_write(path) as draft:
+            torch.hub.download_url_to_file(url, str(draft), digest and digest.group(1),
+                                           progress=sys.stderr.isatty())
+    except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
+        raise CheckpointError(f'{url} could not be downloaded ({error}): fetch it by '
+                              f'hand and put it at {path}') from None
 
 
 def read_checkpoint(source: Union[str, Path], map_location: Any = 'cpu') -> Dict[str, Any]:
@@ -84,21 +90,37 @@ def read_checkpoint(source: Union[str, Path], map_location: Any = 'cpu') -> Dict
         raise CheckpointError(f'checkpoint {path} does not exist')
     if path.suffix == '.safetensors':
         return dict(state_dict=_read_safetensors(path)[0])
-    try:
-        with torch.serialization.safe_globals(_harmless()):
-            content = torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        refused = re.search(r'GLOBAL (\S+)', str(error))
-        reason = (f'it asks for {refused.group(1)}, which could run code' if refused
-                  else 'it is damaged, or no checkpoint')
-        raise CheckpointError(f'checkpoint {path} is refused: {reason}') from None
-    except Exception as error:  # torch raises many kinds for damaged files
-        raise CheckpointError(f'checkpoint {path} is damaged, or no checkpoint '
-                              f'({type(error).__name__})') from None
+    content = _unpickle(path, map_location)
     if not isinstance(content, dict):
         raise CheckpointError(f'checkpoint {path} holds {type(content).__name__}, not '
                               'weights by name')
     return content
+
+
+def _unpickle(file: Union[Path, IO[bytes]], map_location: Any) -> Any:
+    name = file if isinstance(file, Path) else 'stream'
+    try:
+        # torch writes a checksum for each tensor, but does not look at it when reading.
+        if zipfile.is_zipfile(file):
+            with zipfile.ZipFile(file) as archive:
+                damaged = archive.testzip()
+            if damaged:
+                raise CheckpointError(f'checkpoint {name} is damaged: {damaged} has a wrong '
+                                      'checksum')
+        if not isinstance(file, Path):
+            file.seek(0)
+        with torch.serialization.safe_globals(_harmless()):
+            return torch.load(file, map_location=map_location, weights_only=True)
+    except CheckpointError:
+        raise
+    except pickle.UnpicklingError as error:
+        refused = re.search(r'GLOBAL (\S+)', str(error))
+        reason = (f'it asks for {refused.group(1)}, which could run code' if refused
+                  else 'it is damaged, or no checkpoint')
+        raise CheckpointError(f'checkpoint {name} is refused: {reason}') from None
+    except Exception as error:  # torch raises many kinds for damaged files
+        raise CheckpointError(f'checkpoint {name} is damaged, or no checkpoint '
+                              f'({type(error).__name__})') from None
 
 
 def _read_safetensors(path: Path) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
@@ -118,12 +140,17 @@ def read_weights(source: Union[str, Path]) -> Dict[str, Tensor]:
     """
     content = read_checkpoint(source)
     state = content.get('state_dict', content)
-    foreign = [key for key, value in state.items() if not isinstance(value, Tensor)]
-    if foreign or not state:
-        raise CheckpointError(f'checkpoint {source} holds no weights'
-                              + (f" ('{foreign[0]}' is no tensor)" if foreign else ''))
-    return {key[7:] if key.startswith('module.') else key: value
-            for key, value in state.items()}
+    if not isinstance(state, dict) or not state:
+        raise CheckpointError(f'checkpoint {source} holds no weights')
+    foreign = [key for key, value in state.items()
+               if not isinstance(key, str) or not isinstance(value, Tensor)]
+    if foreign:
+        raise CheckpointError(f'checkpoint {source} holds no weights '
+                              f'({foreign[0]!r} is no named tensor)')
+    # DDP puts the prefix before every key; a child of that name only before its own.
+    if all(key.startswith('module.') for key in state):
+        return {key[len('module.'):]: value for key, value in state.items()}
+    return dict(state)
 
 
 def load_weights(module: nn.Module, source: Union[str, Path, Dict[str, Tensor]],
@@ -178,19 +205,27 @@ def save_weights(state: Dict[str, Tensor], path: Union[str, Path], meta: dict,
     Raises:
         CheckpointError: A LoRA key is left, or a weight is NaN or infinite.
     """
-    lora = [key for key in state if key.endswith(('.lora_A', '.lora_B'))]
+    lora = [key for key in state if key.endswith(('lora_A', 'lora_B'))]
     if lora:
         raise CheckpointError(f'{lora[0]} is not merged: nothing is written to {path}')
-    state = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     if half:
         state = {key: value.half() if value.is_floating_point() else value
                  for key, value in state.items()}
-    broken = [key for key, value in state.items()
-              if value.is_floating_point() and not torch.isfinite(value).all()]
-    if broken:
-        raise CheckpointError(f'{broken[0]} holds NaN or Inf: nothing is written to {path}')
+    state = _writable(state, path)
     with atomic_write(path) as draft:
         torch.save(dict(meta=_plain(meta), state_dict=collections.OrderedDict(state)), draft)
+
+
+def _writable(state: Dict[str, Tensor], path: Union[str, Path]) -> Dict[str, Tensor]:
+    """Finite copies on the CPU.
+
+    Copies, because a view would take the whole storage behind it into the file.
+    """
+    for key, value in state.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise CheckpointError(f'{key} holds NaN or Inf: nothing is written to {path}')
+    return {key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for key, value in state.items()}
 
 
 def _plain(value: Any) -> Any:
@@ -199,19 +234,20 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or isinstance(value, bool):
         return value
+    if isinstance(value, str):
+        return str(value)  # NumPy's strings are a subclass, which loads nowhere
     if isinstance(value, (int, float)) and math.isfinite(value):
         return int(value) if isinstance(value, int) else float(value)
-    raise TypeError(f'meta holds {value!r} of type {type(value).__name__}')
+    raise CheckpointError(f'meta holds {value!r} of type {type(value).__name__}')
 
 
 def save_adapter(state: Dict[str, Tensor], path: Union[str, Path],
                  metadata: Dict[str, str]) -> None:
     """Writes an adapter (``lora_A`` and ``lora_B``) as ``.safetensors``, atomically."""
     with atomic_write(path) as draft:
-        save_file({key: value.detach().cpu().contiguous() for key, value in state.items()},
-                  str(draft), metadata)
+        save_file(_writable(state, path), str(draft), metadata)
 
 
 def load_adapter(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
@@ -226,10 +262,17 @@ def load_adapter(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[str, s
 def install_safe_loader() -> None:
     """Makes MMEngine read checkpoints through :func:`read_checkpoint`.
 
-    The maintained MMEngine falls back silently to free unpickling; this replaces its
-    loaders for files and URLs in this process.
+    The maintained MMEngine falls back silently to free unpickling, and both MMEngines
+    do so for URLs; this replaces their loaders in this process, for every scheme.
     """
     def load_from_safe(filename: str, map_location: Any = None, **kwargs) -> dict:
         return read_checkpoint(filename, map_location or 'cpu')
 
-    CheckpointLoader.register_scheme(['', 'http://', 'https://'], load_from_safe, force=True)
+    def safe_torch_load(file: Any, map_location: Any = None, **kwargs) -> Any:
+        return _unpickle(Path(file) if isinstance(file, str) else file, map_location)
+
+    mmengine_checkpoint.CheckpointLoader.register_scheme(
+        ['', 'http://', 'https://'], load_from_safe, force=True)
+    # torchvision://, open-mmlab:// and mmcls:// look these up by name, not by scheme.
+    mmengine_checkpoint.load_from_http = load_from_safe
+    mmengine_checkpoint._safe_torch_load = safe_torch_load

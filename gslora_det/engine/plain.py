@@ -38,7 +38,6 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
         dict: The metric's results.
     """
     cfg = copy.deepcopy(cfg)
-    cfg.load_from, cfg.resume = None, False
     if 'sequence' in cfg:
         cfg.val_evaluator = _split_evaluator(cfg, checkpoint, task)
         cfg.test_evaluator = cfg.val_evaluator
@@ -54,6 +53,7 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
     for key in ('train_dataloader', 'train_cfg', 'optim_wrapper', 'param_scheduler',
                 'val_dataloader', 'val_cfg', 'val_evaluator'):
         cfg.pop(key, None)
+    cfg.load_from, cfg.resume = None, False
     runner = Runner.from_cfg(cfg)
     load_weights(getattr(runner.model, 'module', runner.model), checkpoint)
     return runner.test()

@@ -1,13 +1,20 @@
+import functools
+import http.server
+import json
 import os
 import pickle
+import threading
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
 from safetensors.torch import save_file
 from torch import nn
+from torch.utils.data import DataLoader
 
 import gslora_det  # noqa: F401
 from gslora_det.engine.checkpoint import (
@@ -20,6 +27,7 @@ from gslora_det.engine.checkpoint import (
     save_adapter,
     save_weights,
 )
+from gslora_det.files import sha256
 
 
 class Canary:
@@ -53,6 +61,40 @@ def test_malicious_pickle_never_runs(malicious, tmp_path):
     assert not (tmp_path / 'canary').exists()
 
 
+@pytest.fixture
+def remote(tmp_path, monkeypatch):
+    """The address of a server of ``tmp_path``; downloads go to ``tmp_path/hub``."""
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'torch'))
+    monkeypatch.setenv('MMENGINE_HOME', str(tmp_path))
+    monkeypatch.setenv('no_proxy', '*')
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f'http://127.0.0.1:{server.server_port}'
+        server.shutdown()
+
+
+def test_no_scheme_of_mmengine_runs_it(malicious, tmp_path, remote):
+    install_safe_loader()
+    (tmp_path / 'open_mmlab.json').write_text(
+        json.dumps({'evil': f'{remote}/{malicious.name}'}))
+    for source in (f'{remote}/{malicious.name}', 'open-mmlab://evil'):
+        with pytest.raises(CheckpointError, match='posix.mkdir, which could run code'):
+            CheckpointLoader.load_checkpoint(source)
+    assert not (tmp_path / 'canary').exists()
+
+
+def test_urls_are_downloaded_and_checked_against_their_name(tmp_path, remote):
+    torch.save({'weight': torch.ones(2)}, tmp_path / 'good.pth')
+    digest = sha256(tmp_path / 'good.pth')[:8]
+    (tmp_path / f'good-{digest}.pth').write_bytes((tmp_path / 'good.pth').read_bytes())
+    (tmp_path / 'good-00000000.pth').write_bytes((tmp_path / 'good.pth').read_bytes())
+    assert list(read_weights(f'{remote}/good-{digest}.pth?download=1')) == ['weight']
+    for name in ('good-00000000.pth', 'absent.pth'):
+        with pytest.raises(CheckpointError, match=f'{name} could not .* put it at'):
+            read_weights(f'{remote}/{name}')
+
+
 def test_plain_malicious_pickle_never_runs(tmp_path):
     path = tmp_path / 'plain.pth'
     path.write_bytes(pickle.dumps(Canary(tmp_path / 'canary')))
@@ -77,6 +119,24 @@ def test_truncated_file(tmp_path):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(CheckpointError):
         read_weights(path)
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    path = tmp_path / 'flipped.pth'
+    save_weights({'weight': torch.ones(10_000)}, path, {})
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0x40
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match='flipped.pth is damaged'):
+        read_weights(path)
+
+
+@pytest.mark.parametrize('content', [
+    {'state_dict': [1]}, {'state_dict': None}, {1: torch.ones(1)}, {'weight': 1}, {}])
+def test_foreign_content_gives_one_line(tmp_path, content):
+    torch.save(content, tmp_path / 'foreign.pth')
+    with pytest.raises(CheckpointError, match='foreign.pth holds no weights'):
+        read_weights(tmp_path / 'foreign.pth')
 
 
 def test_missing_file():
@@ -105,6 +165,44 @@ def test_mmengine_checkpoints_are_read(tmp_path):
     found = read_checkpoint(path)
     assert found['message_hub']['log_scalars']['loss'].mean() == 1.5
     assert found['message_hub']['runtime_info']['value'] == 3.0
+
+
+@pytest.mark.parametrize('kind', ['uint8', 'int16', 'float16', 'float64', 'bool'])
+def test_numpy_arrays_are_read(tmp_path, kind):
+    array = np.eye(2, dtype=kind)
+    torch.save({'meta': array}, tmp_path / 'array.pth')
+    assert np.array_equal(read_checkpoint(tmp_path / 'array.pth')['meta'], array)
+
+
+class Net(BaseModel):
+
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(2, 1)
+
+    def forward(self, inputs, mode='tensor'):
+        return dict(loss=self.linear(inputs).square().mean())
+
+
+def test_a_real_run_resumes_through_the_safe_loader(tmp_path):
+    install_safe_loader()
+
+    def run(epochs, **options):
+        data = [dict(inputs=torch.ones(2))] * 4
+        runner = Runner(
+            Net(), str(tmp_path), train_dataloader=DataLoader(data, 2),
+            train_cfg=dict(by_epoch=True, max_epochs=epochs),
+            optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.1)),
+            param_scheduler=dict(type='LinearLR'), default_scope='mmdet',
+            experiment_name=f'resume_{epochs}', log_level='ERROR', **options)
+        runner.train()
+        return runner
+
+    run(1)
+    path = str(tmp_path / 'epoch_1.pth')
+    assert read_checkpoint(path)['meta']['iter'] == 2
+    load_weights(Net(), path)
+    assert run(2, resume=True, load_from=path).iter == 4
 
 
 def test_strict_loading_lists_everything_and_changes_nothing():
@@ -146,8 +244,30 @@ def test_ddp_prefix_is_stripped(tmp_path):
     assert list(read_weights(tmp_path / 'ddp.safetensors')) == ['weight']
 
 
+def test_a_child_named_module_keeps_its_name(tmp_path):
+    module = nn.ModuleDict({'module': nn.Linear(2, 2), 'head': nn.Linear(2, 2)})
+    save_weights(module.state_dict(), tmp_path / 'child.pth', {})
+    load_weights(module, tmp_path / 'child.pth')
+
+
+def test_a_file_holds_nothing_beyond_its_weights(tmp_path):
+    save_weights({'weight': torch.randn(1000, 100)[:1]}, tmp_path / 'view.pth', {})
+    stored = torch.load(tmp_path / 'view.pth', weights_only=True)['state_dict']['weight']
+    assert stored.untyped_storage().nbytes() == 100 * 4
+
+
+def test_meta_is_plain(tmp_path):
+    save_weights({'w': torch.ones(1)}, tmp_path / 'a.pth', {'name': np.str_('a'), 'x': (1, )})
+    meta = torch.load(tmp_path / 'a.pth', weights_only=True)['meta']
+    assert meta == {'name': 'a', 'x': [1]} and type(meta['name']) is str
+    with pytest.raises(CheckpointError, match='meta holds'):
+        save_weights({'w': torch.ones(1)}, tmp_path / 'b.pth', {'x': np.int64(1)})
+    assert not (tmp_path / 'b.pth').exists()
+
+
 @pytest.mark.parametrize('state, message', [
     ({'ffn.lora_A': torch.ones(1)}, 'not merged'),
+    ({'lora_B': torch.ones(1)}, 'not merged'),
     ({'weight': torch.tensor([1.0, float('nan')])}, 'NaN or Inf'),
 ])
 def test_bad_weights_are_never_written(tmp_path, state, message):

@@ -52,11 +52,17 @@ def test_test_measures_merged_and_original(trained, options):
 
 
 STAND_IN = """
-import importlib.machinery, sys, types
+import importlib.machinery, importlib.util, sys, types
+
+def operator(name):
+    if name.startswith('__'):
+        raise AttributeError(name)
+    return lambda *args: 1 / 0
+
 if importlib.util.find_spec('mmcv._ext') is None:
     module = types.ModuleType('mmcv._ext')
     module.__spec__ = importlib.machinery.ModuleSpec('mmcv._ext', None)
-    module.__getattr__ = lambda name: (lambda *a: 1 / 0)
+    module.__getattr__ = operator
     sys.modules['mmcv._ext'] = module
 import numpy as np
 from mmdet.apis import inference_detector, init_detector
@@ -76,7 +82,7 @@ def test_merged_file_loads_in_plain_mmdet(trained, tmp_path):
         pipeline=cfg.test_pipeline)), default_scope='mmdet'))
     plain.dump(tmp_path / 'plain.py')
     script = tmp_path / 'script.py'
-    script.write_text('import importlib.util\n' + STAND_IN)
+    script.write_text(STAND_IN)
     result = subprocess.run(
         [sys.executable, str(script), str(tmp_path / 'plain.py'),
          str(folder / 'task_1/merged.pth')], cwd=tmp_path, capture_output=True, text=True)
