@@ -79,7 +79,7 @@ def test_merged_file_loads_in_plain_mmdet(trained, tmp_path):
     from mmengine.config import Config
     cfg = Config.fromfile(ROOT / CONFIG)
     plain = Config(dict(model=cfg.model, test_dataloader=dict(dataset=dict(
-        pipeline=cfg.test_pipeline)), default_scope='mmdet'))
+        type='CocoDataset', pipeline=cfg.test_pipeline)), default_scope='mmdet'))
     plain.dump(tmp_path / 'plain.py')
     script = tmp_path / 'script.py'
     script.write_text(STAND_IN)
