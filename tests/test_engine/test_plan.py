@@ -18,7 +18,8 @@ def cfg(glyph80):
     return cfg
 
 
-def test_buffers_hold_a_tenth_of_the_images_that_show_the_classes(cfg, glyph80):
+def test_buffers_hold_a_share_of_the_images_that_show_the_classes(cfg, glyph80):
+    cfg.sequence.forget.fraction, cfg.sequence.retain.fraction = 0.3, 0.1
     annotations = json.loads((glyph80 / 'annotations/train.json').read_text())['annotations']
     first, second = list(make_plan(cfg))[:2]
     for task in (first, second):
@@ -26,7 +27,8 @@ def test_buffers_hold_a_tenth_of_the_images_that_show_the_classes(cfg, glyph80):
             shown = {a['image_id'] for a in annotations
                      if CLASSES[a['category_id'] - 1] in names}
             assert set(task.buffers[branch]) <= shown
-            assert len(task.buffers[branch]) == int(0.1 * len(shown))
+            share = dict(forget=0.3, retain=0.1)[branch]
+            assert len(task.buffers[branch]) == int(share * len(shown))
     assert second.split.old == first.split.forgotten
 
 
