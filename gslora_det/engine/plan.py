@@ -10,6 +10,7 @@ from mmengine.config import Config
 from gslora_det.class_split import ClassSplit, TaskSequence
 from gslora_det.datasets.selection import candidate_images, draw_buffer, images_by_class
 from gslora_det.files import read_json
+from gslora_det.registry import METHODS
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,10 @@ def _check_keys(cfg: Config) -> None:
     if bool(settings.get('iters')) == bool(settings.get('epochs')):
         problems.append('sequence needs either iters (steps a task) or epochs (passes over '
                         'the retain buffer)')
+    name = (cfg.get('method') or {}).get('type')
+    if cfg.get('method') and METHODS.get(name) is None:
+        problems.append(f"method '{name}' is unknown; there are "
+                        + ', '.join(sorted(METHODS.module_dict)))
     betas = cfg.get('method', {}).get('beta')
     num_tasks = settings.get('num_tasks') or len(settings.get('tasks') or ())
     if isinstance(betas, (list, tuple)) and num_tasks and len(betas) < num_tasks:

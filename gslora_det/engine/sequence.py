@@ -62,7 +62,10 @@ class UnlearningSequence:
             classes=self.classes,
             palette=[list(c) for c in dataset.metainfo.get('palette') or []])
         # Builds what the first task trains: wrong weights, targets or options show here.
-        MODELS.build(self._task_config(self.plan[0], original={}).model)
+        try:
+            MODELS.build(self._task_config(self.plan[0], original={}).model)
+        except TypeError as error:  # an option that the method or a module does not have
+            raise ValueError(f'{cfg.filename}: {error}') from error
 
     def run(self) -> dict:
         """Runs what is not finished yet and writes the results.
