@@ -18,13 +18,12 @@ def _percent(value) -> str:
 
 def _row(name, row: dict) -> str:
     cells = [name, *(_percent(row[key]) for key in (
-        'AP_retained', 'AP_retained_relative', 'AP_forgotten', 'AP_old', 'H', 'H_relative')),
-        f'{row["seconds"]:.0f}']
+        'AP_retained', 'AP_retained_relative', 'AP_forgotten', 'AP_old', 'H', 'H_relative'))]
     return '| ' + ' | '.join(map(str, cells)) + ' |\n'
 
 
 def _table(first: str, rows) -> str:
-    titles = [first, 'AP_r', 'AP_r / original', 'AP_f', 'AP_o', 'H', 'H / H_max', 'seconds']
+    titles = [first, 'AP_r', 'AP_r / original', 'AP_f', 'AP_o', 'H', 'H / H_max']
     return ('| ' + ' | '.join(titles) + ' |\n' + '|---' * len(titles) + '|\n'
             + ''.join(_row(name, row) for name, row in rows))
 
