@@ -66,9 +66,3 @@ def draw_buffer(images: Dict[int, Set[int]], category_ids: Sequence[int], seed: 
         shown = sorted(images.get(category, ()))
         drawn.update(generator.sample(shown, min(shots, len(shown))))
     return sorted(drawn)
-
-
-def uncovered(images: Dict[int, Set[int]], categories: Dict[str, int]) -> List[str]:
-    """Names of the classes that no image shows."""
-    return [name for name, category in categories.items() if not images.get(category)]
-
