@@ -27,9 +27,16 @@ from gslora_det.engine.record import (
     split_metrics,
     with_h,
 )
-from gslora_det.engine.task_config import BUFFERS, evaluation_config, task_config
-from gslora_det.files import folder_lock, write_json
+from gslora_det.engine.task_config import (
+    BUFFERS,
+    RunConfig,
+    evaluation_config,
+    task_config,
+)
+from gslora_det.files import atomic_write, folder_lock, write_json
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
+
+CONFIG = 'config.py'  # in the work dir
 
 
 class UnlearningSequence:
@@ -83,6 +90,7 @@ class UnlearningSequence:
         val_batches = self._num_val_batches()
         done = len(self.record['tasks'])
         steps = sum(task.iters + val_batches for task in self.plan)
+        self._save_config()
         with SequenceProgress(steps + val_batches) as self.progress, quiet():
             if self.record['original'] is None:
                 self._measure_original()
@@ -95,6 +103,12 @@ class UnlearningSequence:
                 self._run_task(task)
         self._write_results()
         return self.record
+
+    def _save_config(self) -> None:
+        """Keeps the whole config, so that the folder alone is enough to look at a run."""
+        if is_main_process():
+            with atomic_write(self.work_dir / CONFIG) as draft:
+                draft.write_text(RunConfig(self.cfg.to_dict()).pretty_text, 'utf-8')
 
     def _num_val_batches(self) -> int:
         with quiet():

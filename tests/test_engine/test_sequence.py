@@ -70,6 +70,11 @@ def test_everything_is_there(finished):
         assert len(list((finished / f'erased/task_{task}').glob('*.png'))) == 1
 
 
+def test_the_kept_config_is_the_run(finished, config):
+    kept, given = Config.fromfile(finished / 'config.py'), config(finished)
+    assert kept.to_dict() == given.to_dict()
+
+
 def test_record_says_what_was_done(finished):
     record = read_json(finished / 'sequence.json')
     first, second = record['tasks']
