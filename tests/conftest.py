@@ -107,7 +107,9 @@ SPLIT = dict(retained=['a', 'b', 'c'], forgotten=['e'], old=['d'])
 def build_unlearning(tiny_config, tiny_weights):
     """Builds an UnlearningDetector around the tiny detector."""
     def build(split=SPLIT, **method):
-        method = dict(dict(type='GSLoRA', rank=2, classes=CLASSES, split=split), **method)
+        method = dict(dict(type='GSLoRA', classes=CLASSES, split=split), **method)
+        if method['type'].startswith('GSLoRA'):
+            method.setdefault('rank', 2)
         return MODELS.build(dict(type='UnlearningDetector', detector=tiny_config,
                                  method=method, weights=tiny_weights))
     return build

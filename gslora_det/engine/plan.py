@@ -108,11 +108,12 @@ def make_plan(cfg: Config) -> List[TaskPlan]:
             except ValueError as error:
                 raise ValueError(f'task {number}, {branch} branch: {error}') from None
         passes = -(-len(buffers['retain']) // settings.retain.batch_size)
+        iters = settings.get('iters') or settings.epochs * passes
         tasks.append(TaskPlan(
             number, split, buffers,
             pictures=_pictures(val_images, [ids[n] for n in split.forgotten],
                                settings.get('pictures', 4)),
-            iters=settings.get('iters') or settings.epochs * passes))
+            iters=iters if METHODS.get(cfg.method.type).trains else 0))
     return tasks
 
 

@@ -1,10 +1,12 @@
 """The sequence: one ordinary MMEngine run a task, each from the weights of the last."""
 
 import os
+import resource
 import time
 from pathlib import Path
 from typing import List, Optional
 
+import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
@@ -34,6 +36,7 @@ from gslora_det.engine.task_config import (
     task_config,
 )
 from gslora_det.files import atomic_write, folder_lock, write_json
+from gslora_det.methods import Method
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
 
 CONFIG = 'config.py'  # in the work dir
@@ -146,11 +149,12 @@ class UnlearningSequence:
         start = time.monotonic()
         runner = self._runner(run_cfg)
         model = unlearning_detector(runner)
-        trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-        total = sum(p.numel() for p in model.detector.parameters()) - trainable
+        trainable = model.num_trainable()
         if task.number == 1:
-            self.progress.say(f'trainable: {trainable:,} parameters, '
-                              f'{100 * trainable / total:.2f} % of {total:,}')
+            self.progress.say(
+                f'trainable: {trainable:,} parameters, '
+                f'{100 * trainable / model.num_parameters:.2f} % of '
+                f'{model.num_parameters:,}')
         runner.train()
         results = runner.val()
         metrics = with_h(split_metrics(results), before)
@@ -160,8 +164,9 @@ class UnlearningSequence:
             task=task.number, forgotten=list(task.split.forgotten), metrics=metrics,
             original=before, per_class=class_precisions(results, self.classes),
             seconds=round(time.monotonic() - start, 1),
-            images_seen=task.iters * run_cfg.train_dataloader.batch_size
-            * runner.world_size, trainable_parameters=trainable, groups=export.norms,
+            images_seen=self._images_seen(task, model.method, runner.world_size),
+            peak_memory=peak_memory(), trainable_parameters=trainable,
+            total_parameters=model.num_parameters, groups=export.norms,
             buffers=task.buffers, merged=file_entry(self.work_dir, folder / MERGED))
         if (folder / ADAPTER).exists():
             entry['adapter'] = file_entry(self.work_dir, folder / ADAPTER)
@@ -172,6 +177,10 @@ class UnlearningSequence:
                 checkpoint.unlink()
             (folder / 'last_checkpoint').unlink(missing_ok=True)
         self.progress.say(f'  {_one_line(metrics, before)}{self.progress.left()}')
+
+    def _images_seen(self, task: TaskPlan, method: Method, world_size: int) -> int:
+        batch = sum(self.cfg.sequence[branch].batch_size for branch in method.branches)
+        return task.iters * batch * world_size + method.images_measured
 
     def _task_config(self, task: TaskPlan, original: dict) -> Config:
         return task_config(self.cfg, task, self.work_dir, self.classes,
@@ -198,6 +207,13 @@ class UnlearningSequence:
             f'\nCurves: {self.work_dir / "curves.png"}'
             f'\nPictures of erased boxes: {self.work_dir / "erased"}'
             f'\nUnlearned detector: {self._start_weights()}')
+
+
+def peak_memory() -> int:
+    """Most memory that this process has had, in bytes: the GPU's where there is one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _last_checkpoint(folder: Path) -> Optional[str]:

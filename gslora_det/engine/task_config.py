@@ -44,9 +44,11 @@ def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Con
         run.val_evaluator, type='SplitCocoMetric', classwise=True,
         splits={name: classes for task in tasks
                 for name, classes in task.splits(f'_{task.number}').items()})
-    run.custom_hooks = [dict(
-        type='ErasedBoxesHook', images=sorted({i for t in tasks for i in t.pictures}),
-        predictions=str(work_dir / PREDICTIONS))]
+    run.custom_hooks = []
+    pictures = sorted({image for task in tasks for image in task.pictures})
+    if pictures:
+        run.custom_hooks.append(dict(type='ErasedBoxesHook', images=pictures,
+                                     predictions=str(work_dir / PREDICTIONS)))
     return run
 
 
@@ -98,11 +100,12 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
                 dataset_meta=dataset_meta)
     run.custom_hooks = [
         dict(type='MethodHook'), dict(type='RandomStateHook'), dict(type='GroupNormHook'),
-        dict(type='ExportHook', meta=meta),
-        dict(type='ErasedBoxesHook', images=task.pictures,
-             predictions=str(work_dir / 'original' / PREDICTIONS),
-             out_dir=str(work_dir / 'erased' / f'task_{number}'), split=split),
-        *copy.deepcopy(cfg.get('custom_hooks') or [])]
+        dict(type='ExportHook', meta=meta), *copy.deepcopy(cfg.get('custom_hooks') or [])]
+    if task.pictures:
+        run.custom_hooks.append(dict(
+            type='ErasedBoxesHook', images=task.pictures,
+            predictions=str(work_dir / 'original' / PREDICTIONS),
+            out_dir=str(work_dir / 'erased' / f'task_{number}'), split=split))
     return run
 
 

@@ -4,22 +4,27 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def logit_distillation_loss(student: Tensor, teacher: Tensor) -> Tensor:
+def logit_distillation_loss(student: Tensor, teacher: Tensor,
+                            temperature: float = 1.0) -> Tensor:
     """Kullback-Leibler divergence between the sigmoids of two sets of logits.
 
-    Binary cross-entropy minus the teacher's entropy, so that equal logits give 0.
+    Binary cross-entropy minus the teacher's entropy, so that equal logits give 0. The
+    classes of a detector do not exclude each other: each is a distribution of its own.
 
     Args:
         student (Tensor): Logits of shape (images, queries, classes).
         teacher (Tensor): Logits of the same shape.
+        temperature (float): T: logits are divided by it, and the result is multiplied by
+            T^2, which keeps the size of its gradient (Hinton et al., arXiv 1503.02531).
 
     Returns:
         Tensor: Sum over queries and classes, mean over images.
     """
+    student, teacher = student / temperature, teacher / temperature
     target = teacher.sigmoid()
     entropy = F.binary_cross_entropy_with_logits(teacher, target, reduction='sum')
     cross = F.binary_cross_entropy_with_logits(student, target, reduction='sum')
-    return (cross - entropy) / len(student)
+    return temperature**2 * (cross - entropy) / len(student)
 
 
 def box_distillation_loss(student: Tensor, teacher: Tensor, weight: Tensor) -> Tensor:

@@ -1,4 +1,25 @@
 from gslora_det.methods.base import Method
+from gslora_det.methods.der import DER
+from gslora_det.methods.der_plus_plus import DERPlusPlus
+from gslora_det.methods.ewc import EWC
+from gslora_det.methods.fdr import FDR
+from gslora_det.methods.gradient_ascent import GradientAscent
 from gslora_det.methods.gs_lora import GSLoRA
+from gslora_det.methods.gs_lora_plus_plus import GSLoRAPlusPlus
+from gslora_det.methods.head_mask import HeadMask
+from gslora_det.methods.l2 import L2
+from gslora_det.methods.lirf import LIRF
+from gslora_det.methods.lwf import LwF
+from gslora_det.methods.mas import MAS
+from gslora_det.methods.random_drop import RandomDrop
+from gslora_det.methods.rehearsal_finetune import RehearsalFinetune
+from gslora_det.methods.retrain import Retrain
+from gslora_det.methods.scrub import SCRUB
+from gslora_det.methods.scrubs import SCRUBS
+from gslora_det.methods.ssd import SSD
 
-__all__ = ['GSLoRA', 'Method']
+__all__ = [
+    'DER', 'DERPlusPlus', 'EWC', 'FDR', 'GSLoRA', 'GSLoRAPlusPlus', 'GradientAscent',
+    'HeadMask', 'L2', 'LIRF', 'LwF', 'MAS', 'Method', 'RandomDrop', 'RehearsalFinetune',
+    'Retrain', 'SCRUB', 'SCRUBS', 'SSD'
+]

@@ -1,10 +1,14 @@
 """What an unlearning method is."""
 
-from typing import Callable, Dict, Sequence, Tuple
+from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 
+from mmdet.structures import DetDataSample
 from torch import Tensor, nn
 
 from gslora_det.models.detr_step import Batch
+
+# (branch, number) -> so many images of the branch's buffer with their annotations.
+Images = Callable[[str, int], Iterator[Tuple[Tensor, DetDataSample]]]
 
 
 class Method:
@@ -16,7 +20,17 @@ class Method:
             classes.
         task (int): Number of the task in its sequence, from 1 on. The sequence sets
             these three.
+
+    Attributes:
+        trains (bool): Whether there are training steps; a method without them does its
+            work in :meth:`before_task`.
+        branches (tuple[str]): The batches that a step looks at; the others never reach
+            the detector.
+        images_measured (int): Images that :meth:`before_task` looks at.
     """
+    trains = True
+    branches: Tuple[str, ...] = ('forget', 'retain')
+    images_measured = 0
 
     def __init__(self, classes: Sequence[str], split: Dict[str, Sequence[str]],
                  task: int = 1) -> None:
@@ -27,19 +41,26 @@ class Method:
         self.task = task
 
     def prepare(self, detector: nn.Module,
-                original_detector: Callable[[], nn.Module]) -> None:
+                original_detector: Callable[..., nn.Module]) -> None:
         """Gets a freshly loaded detector ready: freezes, adds modules, keeps teachers.
 
         Args:
             detector (nn.Module): The detector of this task; changed in place.
             original_detector (callable): Makes a frozen copy of the detector as it was
-                before any erasure. Call it before the detector is changed, and only
-                where the copy is needed.
+                before any erasure; with ``share_stem=True`` it shares the given
+                detector's backbone and neck, for methods that keep them frozen. Call it
+                before the detector is changed, and only where the copy is needed.
         """
-        raise NotImplementedError
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
-        """The loss terms of a step; keys that contain ``loss`` add up to the total."""
+    def before_task(self, detector: nn.Module, images: Images) -> None:
+        """Called once before the first step, with the buffers' images at hand."""
+
+    def loss(self, detector: nn.Module, forget: Optional[Batch],
+             retain: Optional[Batch]) -> Dict[str, Tensor]:
+        """The loss terms of a step; keys that contain ``loss`` add up to the total.
+
+        A branch that is not in ``branches`` is None.
+        """
         raise NotImplementedError
 
     def after_step(self, detector: nn.Module, lr: float) -> None:
@@ -58,4 +79,3 @@ class Method:
 
     def load_state_dict(self, state: dict) -> None:
         """Restores :meth:`state_dict`."""
-

@@ -17,11 +17,14 @@ from gslora_det.losses import (
     positive_focal_loss,
 )
 from gslora_det.methods.base import Method
-from gslora_det.methods.teacher import Memory, Outputs, last_layer
+from gslora_det.methods.teacher import Memory, Outputs, Teacher, last_layer
 from gslora_det.models.detr_step import (
     Batch,
     QueryOutputs,
     detection_loss,
+    detection_terms,
+    join,
+    matched_logits,
     query_outputs,
     supervised_layers,
 )
@@ -93,37 +96,39 @@ class GSLoRA(Method):
         self.hold = hold if self.old else 0.0
         self.aux_losses = aux_losses
         self.cache_teachers = cache_teachers
-        self.teacher: Optional[nn.Module] = None
+        self.teacher: Optional[Teacher] = None
 
     def prepare(self, detector: nn.Module,
                 original_detector: Callable[[], nn.Module]) -> None:
         """Freezes the detector and injects LoRA: only the groups train."""
         detector.requires_grad_(False)
         if self.distill and self.old:  # in the first task the original is the base itself
-            self.teacher = original_detector()
+            self.teacher = Teacher(original_detector(share_stem=True), share_stem=True)
         self.groups = inject_lora(detector, self.rank, self.targets, self.lora_alpha)
 
-        def before(batches: Sequence[Batch]) -> Outputs:
+        def before(batch: Batch) -> Outputs:
             with lora_disabled(self.groups):
-                return last_layer(detector, batches)
-
-        def original(batches: Sequence[Batch]) -> Outputs:
-            teacher = self.teacher.to(batches[0].features[0].device)
-            return last_layer(teacher, batches)
+                return last_layer(detector, batch)
 
         self.before = Memory(before) if self.cache_teachers else before
         self.original = self.before if self.teacher is None else (
-            Memory(original) if self.cache_teachers else original)
+            Memory(self.teacher) if self.cache_teachers else self.teacher)
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
         """The terms of GS-LoRA, each already weighted."""
         outputs = query_outputs(detector, forget, retain)
-        terms = self._retain_terms(detector.bbox_head, outputs[1], retain)
-        terms.update(self._forget_terms(detector.bbox_head, outputs[0], forget))
+        return self.terms(detector.bbox_head, outputs, forget, retain)
+
+    def terms(self, head, outputs: Sequence[QueryOutputs], forget: Batch,
+              retain: Batch) -> Dict[str, Tensor]:
+        """The same from what the queries say on the two batches."""
+        terms = detection_terms(head, outputs[1], retain.data_samples, self.aux_losses,
+                                prefix='retain_')
+        terms.update(self._forget_terms(head, outputs[0], forget))
         if self.update == 'subgradient':
             terms['loss_structure'] = self.alpha * group_sparse_loss(self.groups, self.norm)
         if self.distill or self.hold:
-            terms.update(self._keep_terms(outputs, (forget, retain)))
+            terms.update(self._keep_terms(outputs, join(forget, retain)))
         return terms
 
     def after_step(self, detector: nn.Module, lr: float) -> None:
@@ -139,17 +144,11 @@ class GSLoRA(Method):
         """Folds the updates into the weights."""
         merge_lora(detector)
 
-    def _retain_terms(self, head, outputs: QueryOutputs, batch: Batch) -> Dict[str, Tensor]:
-        terms = {}
-        for prefix, layer in supervised_layers(outputs, self.aux_losses):
-            losses, _ = detection_loss(head, outputs, batch.data_samples, layer)
-            terms.update({f'{prefix}retain_{k}': v for k, v in losses.items()})
-        return terms
-
     def _forget_terms(self, head, outputs: QueryOutputs, batch: Batch) -> Dict[str, Tensor]:
         terms = {}
         for prefix, layer in supervised_layers(outputs, self.aux_losses):
-            losses, positives = detection_loss(head, outputs, batch.data_samples, layer)
+            losses, labels = detection_loss(head, outputs, batch.data_samples, layer)
+            positives = matched_logits(outputs.logits[layer], labels)
             loss_cls = losses.pop('loss_cls')
             if self.forget_term == 'margin':
                 push = margin_forget_loss(positives, self.margin)
@@ -164,20 +163,20 @@ class GSLoRA(Method):
                 len(positives), 1)
         return terms
 
-    def _keep_terms(self, outputs: Sequence[QueryOutputs],
-                    batches: Sequence[Batch]) -> Dict[str, Tensor]:
+    def _keep_terms(self, outputs: Sequence[QueryOutputs], batch: Batch
+                    ) -> Dict[str, Tensor]:
         logits = torch.cat([o.logits[-1] for o in outputs])
         boxes = torch.cat([o.boxes[-1] for o in outputs])
         terms = {}
         if self.distill:
-            teacher_logits, teacher_boxes = self.original(batches)
+            teacher_logits, teacher_boxes = self.original(batch)
             kept = teacher_logits[..., self.retained]
             terms['distill_loss_cls'] = self.distill * logit_distillation_loss(
                 logits[..., self.retained], kept)
             terms['distill_loss_bbox'] = self.distill * box_distillation_loss(
                 boxes, teacher_boxes, kept.sigmoid().amax(-1))
         if self.hold:
-            before, _ = self.before(batches)
+            before, _ = self.before(batch)
             terms['hold_loss'] = self.hold * hold_loss(logits[..., self.old],
                                                        before[..., self.old])
         return terms

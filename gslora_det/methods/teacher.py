@@ -1,7 +1,7 @@
 """What a frozen detector says about the images of a step, and its memory."""
 
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, Sequence, Tuple
+from typing import Callable, Dict, Iterator, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +25,36 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def last_layer(detector: nn.Module, batches: Sequence[Batch]) -> Outputs:
+def last_layer(detector: nn.Module, batch: Batch) -> Outputs:
     """Logits and boxes of the last decoder layer, without dropout or gradients."""
     with evaluating(detector):
-        outputs = query_outputs(detector, *batches)
-    return (torch.cat([o.logits[-1] for o in outputs]),
-            torch.cat([o.boxes[-1] for o in outputs]))
+        outputs, = query_outputs(detector, batch)
+    return outputs.logits[-1], outputs.boxes[-1]
+
+
+class Teacher:
+    """A frozen detector that later ones are compared with.
+
+    Args:
+        detector (nn.Module): The detector; it is not changed.
+        share_stem (bool): Use the features of the student's backbone and neck, which are
+            frozen, instead of computing them from the images.
+    """
+
+    def __init__(self, detector: nn.Module, share_stem: bool = False) -> None:
+        self.detector = detector
+        self.share_stem = share_stem
+
+    @torch.no_grad()
+    def features(self, batch: Batch) -> Tuple[Tensor, ...]:
+        """What the teacher's own backbone and neck make of the images."""
+        return self.detector.to(batch.images.device).extract_feat(batch.images)
+
+    def __call__(self, batch: Batch) -> Outputs:
+        detector = self.detector.to(batch.images.device)
+        if not self.share_stem:
+            batch = Batch(self.features(batch), batch.data_samples, batch.images)
+        return last_layer(detector, batch)
 
 
 class Memory:
@@ -40,21 +64,19 @@ class Memory:
     pipeline has no random augmentation.
 
     Args:
-        run (callable): Gives the outputs for batches.
+        run (callable): Gives the outputs for a batch.
     """
 
-    def __init__(self, run: Callable[[Sequence[Batch]], Outputs]) -> None:
+    def __init__(self, run: Callable[[Batch], Outputs]) -> None:
         self.run = run
         self.seen: Dict[int, Outputs] = {}
 
-    def __call__(self, batches: Sequence[Batch]) -> Outputs:
-        """The outputs for all images of the batches, in order."""
-        samples = [sample for batch in batches for sample in batch.data_samples]
+    def __call__(self, batch: Batch) -> Outputs:
+        """The outputs for all images of the batch, in order."""
+        samples = batch.data_samples
         new = [i for i, s in enumerate(samples) if s.img_id not in self.seen]
         if new:
-            features = tuple(torch.cat(level)[new]
-                             for level in zip(*(b.features for b in batches)))
-            logits, boxes = self.run([Batch(features, [samples[i] for i in new])])
+            logits, boxes = self.run(batch.pick(new))
             for row, i in enumerate(new):
                 self.seen[samples[i].img_id] = (logits[row], boxes[row])
         logits, boxes = zip(*(self.seen[sample.img_id] for sample in samples))

@@ -1,7 +1,7 @@
 """The pieces of a DETR training step that unlearning methods are made of."""
 
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Tuple, Union
 
 import torch
 from mmdet.models.detectors import DetectionTransformer
@@ -19,12 +19,27 @@ class Batch:
     Attributes:
         features (tuple[Tensor]): Neck outputs, each of shape (images, dim, h, w).
         data_samples (list[DetDataSample]): Annotations and meta information.
+        images (Tensor): The images themselves, shape (images, 3, H, W).
     """
     features: Tuple[Tensor, ...]
     data_samples: list
+    images: Tensor
 
     def __len__(self) -> int:
         return len(self.data_samples)
+
+    def pick(self, indices: Union[slice, List[int]]) -> 'Batch':
+        """The batch of some of the images; a slice copies nothing."""
+        chosen = range(len(self))[indices] if isinstance(indices, slice) else indices
+        return Batch(tuple(level[indices] for level in self.features),
+                     [self.data_samples[i] for i in chosen], self.images[indices])
+
+
+def join(*batches: Batch) -> Batch:
+    """One batch of all images, which are of one size."""
+    return Batch(tuple(map(torch.cat, zip(*(batch.features for batch in batches)))),
+                 [sample for batch in batches for sample in batch.data_samples],
+                 torch.cat([batch.images for batch in batches]))
 
 
 @dataclass(frozen=True)
@@ -34,28 +49,32 @@ class QueryOutputs:
     Attributes:
         logits (Tensor): Shape (layers, images, queries, classes).
         boxes (Tensor): Normalised (cx, cy, w, h), shape (layers, images, queries, 4).
+        embeddings (Tensor): What the class head reads, shape (layers, images, queries, dim).
     """
     logits: Tensor
     boxes: Tensor
+    embeddings: Tensor
 
     def images(self, start: int, end: int) -> 'QueryOutputs':
         """The outputs of some of the images."""
-        return QueryOutputs(self.logits[:, start:end], self.boxes[:, start:end])
+        return QueryOutputs(*(x[:, start:end]
+                              for x in (self.logits, self.boxes, self.embeddings)))
 
 
 def query_outputs(detector: DetectionTransformer, *batches: Batch
                   ) -> List[QueryOutputs]:
     """Runs transformer and head once over all batches; one result a batch."""
-    features = tuple(map(torch.cat, zip(*(batch.features for batch in batches))))
-    samples = [sample for batch in batches for sample in batch.data_samples]
-    decoded = detector.forward_transformer(features, samples)
+    whole = join(*batches)
+    decoded = detector.forward_transformer(whole.features, whole.data_samples)
     outputs = QueryOutputs(*detector.bbox_head(decoded['hidden_states'],
-                                               decoded['references']))
+                                               decoded['references']),
+                           decoded['hidden_states'])
     ends = torch.tensor([len(batch) for batch in batches]).cumsum(0).tolist()
     return [outputs.images(end - len(batch), end) for end, batch in zip(ends, batches)]
 
 
-def _targets(head, logits: Tensor, boxes: Tensor, samples: list) -> Tensor:
+@torch.no_grad()
+def matched_classes(head, logits: Tensor, boxes: Tensor, samples: list) -> Tensor:
     """Matched class of every query (num_classes: none), shape (images, queries)."""
     labels = head.get_targets(list(logits), list(boxes),
                               [s.gt_instances for s in samples],
@@ -78,7 +97,7 @@ def _on_ignored_objects(boxes: Tensor, samples: list) -> Tensor:
 
 def detection_loss(head, outputs: QueryOutputs, samples: list, layer: int = -1
                    ) -> Tuple[Dict[str, Tensor], Tensor]:
-    """The head's own loss of one decoder layer, and the matched logits.
+    """The head's own loss of one decoder layer, and what it matched.
 
     Unmatched queries on ignored objects (crowds; other classes' objects where
     ``mixed_images='ignore'``) are left out of the classification term. Taking them out
@@ -92,20 +111,29 @@ def detection_loss(head, outputs: QueryOutputs, samples: list, layer: int = -1
 
     Returns:
         tuple: ``loss_cls``, ``loss_bbox`` and ``loss_iou``, weighted as in the head's
-        config; the logits of the matched (query, true class) pairs, shape (N,).
+        config; the matched class of every query, ``head.num_classes`` for none, shape
+        (images, queries).
     """
     logits, boxes = outputs.logits[layer], outputs.boxes[layer]
-    with torch.no_grad():
-        labels = _targets(head, logits, boxes, samples)
-    matched = labels < head.num_classes
-    positives = logits[matched].gather(1, labels[matched][:, None])[:, 0]
+    labels = matched_classes(head, logits, boxes, samples)
     if any(len(getattr(s, 'ignored_instances', ())) for s in samples):
-        ignored = _on_ignored_objects(boxes, samples) & ~matched
+        ignored = _on_ignored_objects(boxes, samples) & (labels == head.num_classes)
         logits = logits.masked_fill(ignored[..., None], _IGNORED_LOGIT)
     losses = head.loss_by_feat_single(logits, boxes,
                                       batch_gt_instances=[s.gt_instances for s in samples],
                                       batch_img_metas=[s.metainfo for s in samples])
-    return dict(zip(('loss_cls', 'loss_bbox', 'loss_iou'), losses)), positives
+    return dict(zip(('loss_cls', 'loss_bbox', 'loss_iou'), losses)), labels
+
+
+def matched_logits(logits: Tensor, labels: Tensor) -> Tensor:
+    """The logits of the matched (query, true class) pairs, shape (N,).
+
+    Args:
+        logits (Tensor): Shape (images, queries, classes).
+        labels (Tensor): Matched classes, see :func:`detection_loss`.
+    """
+    matched = labels < logits.shape[-1]
+    return logits[matched].gather(1, labels[matched][:, None])[:, 0]
 
 
 def supervised_layers(outputs: QueryOutputs, aux_losses: bool) -> Iterator[Tuple[str, int]]:
@@ -114,3 +142,22 @@ def supervised_layers(outputs: QueryOutputs, aux_losses: bool) -> Iterator[Tuple
     if aux_losses:
         for layer in range(len(outputs.logits) - 1):
             yield f'd{layer}.', layer
+
+
+def detection_terms(head, outputs: QueryOutputs, samples: list, aux_losses: bool = False,
+                    prefix: str = '') -> Dict[str, Tensor]:
+    """The head's own loss of the last decoder layer, or of all of them.
+
+    Args:
+        head (DETRHead): The detector's head.
+        outputs (QueryOutputs): The outputs of the batch.
+        samples (list[DetDataSample]): The batch's annotations.
+        aux_losses (bool): Supervise the other layers too; their names start with
+            ``d0.``, ``d1.``, … as in MMDet.
+        prefix (str): Put before the names of the terms.
+    """
+    terms = {}
+    for layer_name, layer in supervised_layers(outputs, aux_losses):
+        losses, _ = detection_loss(head, outputs, samples, layer)
+        terms.update({f'{layer_name}{prefix}{k}': v for k, v in losses.items()})
+    return terms

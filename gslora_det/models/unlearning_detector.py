@@ -1,6 +1,7 @@
 """The registered wrapper: a plain detector and the method that unlearns in it."""
 
 import copy
+from itertools import accumulate
 from typing import Dict, List, Optional
 
 import torch
@@ -31,6 +32,7 @@ class UnlearningDetector(BaseModel):
     Attributes:
         detector (BaseDetector): The plain detector, with whatever the method added.
         method (Method): What trains, and on which loss.
+        num_parameters (int): Size of the plain detector.
 
     Raises:
         ValueError: The detector is of another family, or a file or an option does not fit.
@@ -47,9 +49,11 @@ class UnlearningDetector(BaseModel):
         load_weights(self.detector, weights)
         self.method = METHODS.build(method)
 
-        def original_detector() -> nn.Module:
-            # Backbone and neck are frozen and shared: their copy would never differ.
-            teacher = copy.deepcopy(self.detector, {id(m): m for m in self._stem()})
+        self.num_parameters = sum(p.numel() for p in self.detector.parameters())
+
+        def original_detector(share_stem: bool = False) -> nn.Module:
+            shared = {id(m): m for m in self._stem()} if share_stem else {}
+            teacher = copy.deepcopy(self.detector, shared)
             load_weights(teacher, original or weights)
             return teacher.eval().requires_grad_(False)
 
@@ -59,6 +63,12 @@ class UnlearningDetector(BaseModel):
         """What runs before the transformer."""
         return [self.detector.backbone] + ([self.detector.neck] if self.detector.with_neck
                                            else [])
+
+    def num_trainable(self) -> int:
+        """Number of parameters that the method trains."""
+        if not self.method.trains:
+            return 0
+        return sum(p.numel() for p in self.detector.parameters() if p.requires_grad)
 
     def init_weights(self) -> None:
         """Does nothing: the weights are loaded, never initialised."""
@@ -91,27 +101,28 @@ class UnlearningDetector(BaseModel):
             dict[str, Tensor]: Scalars; the keys that contain ``loss`` add up to the
             total, the others are for the log.
         """
-        forget, retain = self.extract(inputs, data_samples)
-        return self.method.loss(self.detector, forget, retain)
+        batches = self.extract(inputs, data_samples)
+        return self.method.loss(self.detector, batches.get('forget'), batches.get('retain'))
 
     def extract(self, inputs: Dict[str, Tensor],
-                data_samples: Dict[str, SampleList]) -> List[Batch]:
-        """Runs backbone and neck once over both branches.
+                data_samples: Dict[str, SampleList]) -> Dict[str, Batch]:
+        """Runs backbone and neck once over the branches that the method looks at.
 
-        Both are padded to one size first. Where nothing in them trains, no graph is
-        recorded.
+        They are padded to one size first. Where nothing in backbone and neck trains, no
+        graph is recorded.
         """
-        samples = [data_samples[branch] for branch in ('forget', 'retain')]
-        images = [inputs[branch] for branch in ('forget', 'retain')]
+        branches = self.method.branches
+        images = [inputs[branch] for branch in branches]
         height = max(i.shape[-2] for i in images)
         width = max(i.shape[-1] for i in images)
-        images = [F.pad(i, (0, width - i.shape[-1], 0, height - i.shape[-2]))
-                  for i in images]
-        for sample in samples[0] + samples[1]:
+        images = torch.cat([F.pad(i, (0, width - i.shape[-1], 0, height - i.shape[-2]))
+                            for i in images])
+        samples = [sample for branch in branches for sample in data_samples[branch]]
+        for sample in samples:
             sample.set_metainfo(dict(batch_input_shape=(height, width)))
         trains = any(p.requires_grad for part in self._stem() for p in part.parameters())
         with torch.set_grad_enabled(trains):
-            features = self.detector.extract_feat(torch.cat(images))
-        split = len(samples[0])
-        return [Batch(tuple(f[:split] for f in features), samples[0]),
-                Batch(tuple(f[split:] for f in features), samples[1])]
+            whole = Batch(self.detector.extract_feat(images), samples, images)
+        ends = accumulate(len(data_samples[branch]) for branch in branches)
+        return {branch: whole.pick(slice(end - len(data_samples[branch]), end))
+                for branch, end in zip(branches, ends)}

@@ -12,7 +12,12 @@ from mmdet.registry import MODELS
 
 from gslora_det.engine.checkpoint import load_weights
 from gslora_det.lora import lora_disabled, lora_groups
-from gslora_det.models.detr_step import Batch, detection_loss, query_outputs
+from gslora_det.models.detr_step import (
+    Batch,
+    detection_loss,
+    matched_logits,
+    query_outputs,
+)
 from gslora_det.registry import METHODS
 
 
@@ -61,7 +66,7 @@ def test_total_is_the_sum_of_the_paper(build_unlearning, pair, expected):
 
 def positives(model, pair):
     """Logits of the matched pairs, with the matching of MMDet's assigner."""
-    forget, _ = model.extract(*pair)
+    forget = model.extract(*pair)['forget']
     outputs, = query_outputs(model.detector, forget)
     head, found = model.detector.bbox_head, []
     for logits, boxes, sample in zip(outputs.logits[-1], outputs.boxes[-1],
@@ -103,7 +108,7 @@ def test_hold_is_against_the_detector_before_the_task(build_unlearning, pair):
     for group in lora_groups(model.detector):
         for layer in group.layers.values():
             torch.nn.init.normal_(layer.lora_B)
-    batches = model.extract(*copy.deepcopy(pair))
+    batches = model.extract(*copy.deepcopy(pair)).values()
     now = torch.cat([o.logits[-1] for o in query_outputs(model.detector, *batches)])
     with lora_disabled(lora_groups(model.detector)):
         before = torch.cat([o.logits[-1] for o in query_outputs(model.detector, *batches)])
@@ -140,7 +145,8 @@ def test_proximal_update_ends_in_exact_zeros(build_unlearning, pair):
 def test_ignored_objects_are_no_background(tiny_config, tiny_weights):
     detector = MODELS.build(copy.deepcopy(tiny_config))
     load_weights(detector, tiny_weights)
-    batch = Batch(detector.extract_feat(torch.randn(1, 3, 64, 64)), samples([[0]]))
+    image = torch.randn(1, 3, 64, 64)
+    batch = Batch(detector.extract_feat(image), samples([[0]]), image)
     outputs, = query_outputs(detector, batch)
     plain, _ = detection_loss(detector.bbox_head, outputs, batch.data_samples)
     everywhere = torch.tensor([[0.0, 0.0, 64.0, 64.0]])
@@ -148,7 +154,8 @@ def test_ignored_objects_are_no_background(tiny_config, tiny_weights):
     batch.data_samples[0].ignored_instances.labels = torch.zeros(1, dtype=torch.long)
     # Make every query cover the image: all but the matched one are on the ignored object.
     outputs.boxes[-1].data[:] = torch.tensor([0.5, 0.5, 1.0, 1.0])
-    ignoring, matched = detection_loss(detector.bbox_head, outputs, batch.data_samples)
+    ignoring, labels = detection_loss(detector.bbox_head, outputs, batch.data_samples)
+    matched = matched_logits(outputs.logits[-1], labels)
     p = matched.sigmoid()
     others = outputs.logits[-1, 0].sigmoid()
     row = (outputs.logits[-1, 0] == matched).any(1).nonzero()[0, 0]

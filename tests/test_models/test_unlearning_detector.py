@@ -73,7 +73,7 @@ def test_branches_of_different_size_are_padded_to_one(build_unlearning, tiny_con
     inputs['retain'] = torch.randn(3, 3, 32, 96)
     for sample in data_samples['retain']:
         sample.set_metainfo(dict(img_shape=(32, 96), batch_input_shape=(32, 96)))
-    forget, retain = model.extract(inputs, data_samples)
+    forget, retain = model.extract(inputs, data_samples).values()
     assert forget.features[0].shape[-2:] == retain.features[0].shape[-2:] == (8, 12)
     assert {s.batch_input_shape for s in retain.data_samples} == {(64, 96)}
     assert all(v.isfinite() for v in model.loss(inputs, data_samples).values())

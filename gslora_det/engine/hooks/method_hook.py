@@ -1,7 +1,11 @@
+from typing import Iterator, Tuple
+
 from mmdet.registry import HOOKS
+from mmdet.structures import DetDataSample
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import Tensor
 
 
 def unlearning_detector(runner: Runner):
@@ -11,7 +15,14 @@ def unlearning_detector(runner: Runner):
 
 @HOOKS.register_module()
 class MethodHook(Hook):
-    """Calls the method after each optimiser step and keeps its state in checkpoints."""
+    """Calls the method at its moments and keeps its state in checkpoints."""
+
+    def before_train(self, runner: Runner) -> None:
+        if runner.iter:  # resumed: what was measured before the task is in the state
+            return
+        model = unlearning_detector(runner)
+        model.method.before_task(
+            model.detector, lambda branch, number: _images(runner, branch, number))
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
                          outputs=None) -> None:
@@ -24,3 +35,15 @@ class MethodHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         unlearning_detector(runner).method.load_state_dict(checkpoint['method'])
+
+
+def _images(runner: Runner, branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
+    """Single images of a branch, from a loader of their own: training's is not advanced."""
+    left = number // runner.world_size
+    for data in Runner.build_dataloader(runner.cfg.train_dataloader):
+        data = unlearning_detector(runner).data_preprocessor(data, training=True)
+        for image, sample in zip(data['inputs'][branch], data['data_samples'][branch]):
+            if not left:
+                return
+            left -= 1
+            yield image, sample

@@ -1,0 +1,29 @@
+"""DER++: dark experience replay with labels (Buzzega et al., arXiv 2004.07211)."""
+
+from typing import Dict
+
+from torch import Tensor, nn
+
+from gslora_det.methods.der import DER
+from gslora_det.models.detr_step import Batch
+from gslora_det.registry import METHODS
+
+
+@METHODS.register_module()
+class DERPlusPlus(DER):
+    """``L = L_DER + retain_weight L_det(retain)``.
+
+    Args:
+        retain_weight (float): 0.1 in the authors' scripts.
+        **kwargs: See :class:`DER`.
+    """
+
+    def __init__(self, retain_weight: float = 0.1, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.retain_weight = retain_weight
+
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+        """The terms of DER and the detector's loss on the retain batch."""
+        terms, outputs = self.replay(detector, forget, retain)
+        terms.update(self.retain_terms(detector, outputs, retain, self.retain_weight))
+        return terms

@@ -1,0 +1,31 @@
+"""Gradient ascent: the training of the forgotten classes, backwards."""
+
+from typing import Dict
+
+from torch import Tensor, nn
+
+from gslora_det.methods.fine_tuning import FineTuning
+from gslora_det.models.detr_step import Batch, detection_terms, query_outputs
+from gslora_det.registry import METHODS
+
+
+@METHODS.register_module()
+class GradientAscent(FineTuning):
+    """Ascends the detector's loss on forget data: ``L = -L_det(forget)``, unbounded.
+
+    Args:
+        freeze (list[str]): Nothing by default.
+        aux_losses (bool): On by default, as in the authors' scripts.
+        **kwargs: See :class:`FineTuning`.
+    """
+    branches = ('forget',)
+
+    def __init__(self, freeze=(), aux_losses: bool = True, **kwargs) -> None:
+        super().__init__(freeze=freeze, aux_losses=aux_losses, **kwargs)
+
+    def loss(self, detector: nn.Module, forget: Batch, retain: None) -> Dict[str, Tensor]:
+        """The negative of the detector's loss on the forget batch."""
+        outputs, = query_outputs(detector, forget)
+        terms = detection_terms(detector.bbox_head, outputs, forget.data_samples,
+                                self.aux_losses)
+        return {name: -term for name, term in terms.items()}

@@ -1,0 +1,35 @@
+"""Head masking: forgetting in the last layer alone."""
+
+import math
+
+import torch
+from torch import nn
+
+from gslora_det.methods.base import Images, Method
+from gslora_det.registry import METHODS
+
+
+@METHODS.register_module()
+class HeadMask(Method):
+    """Resets the rows of the forgotten classes in the class head.
+
+    Weights become 0 and the bias that of a fresh focal-loss head. Nothing is unlearned:
+    everything but these rows still knows the classes. It is the control that a proof of
+    forgetting must catch (arXiv 2403.11530, Fig. 6).
+
+    Args:
+        prior (float): Score that a fresh head gives to everything.
+        **kwargs: See :class:`Method`.
+    """
+    trains = False
+
+    def __init__(self, prior: float = 0.01, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.bias = -math.log((1 - prior) / prior)
+
+    @torch.no_grad()
+    def before_task(self, detector: nn.Module, images: Images) -> None:
+        """Resets the rows, in the branches of all decoder layers."""
+        for branch in detector.bbox_head.cls_branches:
+            branch.weight[self.forgotten] = 0
+            branch.bias[self.forgotten] = self.bias

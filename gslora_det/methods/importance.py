@@ -1,0 +1,49 @@
+"""How much the loss depends on each parameter."""
+
+from typing import Callable, Dict, Iterable, Tuple
+
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.dist import all_reduce
+from torch import Tensor, nn
+
+from gslora_det.methods.teacher import evaluating
+from gslora_det.models.detr_step import Batch, detection_terms, query_outputs
+
+
+def importance(detector: nn.Module, images: Iterable[Tuple[Tensor, DetDataSample]],
+               loss: Callable[[Batch], Tensor], power: int = 2) -> Dict[str, Tensor]:
+    """Mean over images of ``|gradient| ** power``, of every parameter that trains.
+
+    Each image is a batch of its own: with power 2 and a log-likelihood this is the
+    diagonal of the empirical Fisher information. Averaged over processes.
+
+    Args:
+        detector (nn.Module): Used in evaluation mode; its weights do not change.
+        images (iterable): Images of shape (3, H, W) and their annotations.
+        loss (callable): The scalar of one image.
+        power (int): 1 or 2.
+    """
+    parameters = {n: p for n, p in detector.named_parameters() if p.requires_grad}
+    totals = {name: torch.zeros_like(p) for name, p in parameters.items()}
+    count = 0
+    with evaluating(detector):
+        for image, sample in images:
+            features = detector.extract_feat(image[None])
+            gradients = torch.autograd.grad(
+                loss(Batch(features, [sample], image[None])), list(parameters.values()),
+                allow_unused=True)
+            for total, gradient in zip(totals.values(), gradients):
+                if gradient is not None:
+                    total += gradient.abs()**power
+            count += 1
+    for total in totals.values():
+        total /= max(count, 1)
+        all_reduce(total, 'mean')
+    return totals
+
+
+def detection_total(detector: nn.Module, batch: Batch) -> Tensor:
+    """The detector's own loss of the last decoder layer on a batch."""
+    outputs, = query_outputs(detector, batch)
+    return sum(detection_terms(detector.bbox_head, outputs, batch.data_samples).values())

@@ -1,0 +1,72 @@
+"""LIRF*: learning with recoverable forgetting (arXiv 2207.08224), the part that forgets."""
+
+from typing import Dict, Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gslora_det.losses import logit_distillation_loss
+from gslora_det.methods.distilling import Distilling
+from gslora_det.models.detr_step import Batch
+from gslora_det.registry import METHODS
+
+
+@METHODS.register_module()
+class LIRF(Distilling):
+    """The lower half of the network forgets under a frozen upper half.
+
+    ``L = w_f L_det(relabelled forget) - w_a AT(forget) + w_kd KD(retain) + w_r
+    L_det(retain)``. The lower half is backbone and neck, the upper half Transformer and
+    heads. AT is the distance between the attention maps of student and original at the
+    neck (arXiv 1612.03928), which the student shall make large on forget data. The
+    deposit module, from which the original method can restore the classes, is left out:
+    here they shall not come back.
+
+    Args:
+        weight (float): w_a.
+        forget_weight (float): w_f; 0.9 in the authors' classification scripts.
+        distill (float): w_kd; 10 in those scripts, on another scale.
+        retain_weight (float): w_r; 5 in those scripts.
+        temperature (float): Of the distillation; 10 in those scripts.
+        freeze (list[str]): The upper half.
+        **kwargs: See :class:`Distilling`.
+    """
+
+    def __init__(self, weight: float = 1.0, forget_weight: float = 0.9, distill: float = 0.1,
+                 retain_weight: float = 5.0, temperature: float = 10.0,
+                 freeze: Sequence[str] = ('encoder.*', 'decoder.*', 'bbox_head.*',
+                                          'reference_points*', 'query_embedding*',
+                                          'level_embed'), **kwargs) -> None:
+        super().__init__(freeze=freeze, **kwargs)
+        self.weight = weight
+        self.forget_weight = forget_weight
+        self.distill = distill
+        self.retain_weight = retain_weight
+        self.temperature = temperature
+
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+        """The four terms."""
+        terms, outputs = self.forget_terms(detector, forget, retain, self.forget_weight)
+        terms['attention_loss'] = -self.weight * attention_distance(
+            forget.features, self.teacher.features(forget))
+        terms['retain_kd_loss'] = self.distill * logit_distillation_loss(
+            *self.retained_logits(outputs, retain), self.temperature)
+        terms.update(self.retain_terms(detector, outputs, retain, self.retain_weight))
+        return terms
+
+
+def attention_distance(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
+    """Attention transfer: squared distance of normalised maps of channel energy.
+
+    Args:
+        student (list[Tensor]): Features of each level, shape (images, dim, h, w).
+        teacher (list[Tensor]): Features of the same shapes.
+
+    Returns:
+        Tensor: Sum over places, mean over images and levels; between 0 and 2.
+    """
+    def maps(level: Tensor) -> Tensor:
+        return F.normalize(level.square().mean(1).flatten(1), dim=1)
+
+    distances = [(maps(s) - maps(t)).square().sum(1).mean() for s, t in zip(student, teacher)]
+    return sum(distances) / len(distances)

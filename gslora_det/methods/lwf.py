@@ -1,0 +1,39 @@
+"""LwF: learning without forgetting (Li and Hoiem, arXiv 1606.09282)."""
+
+from typing import Dict
+
+from torch import Tensor, nn
+
+from gslora_det.losses import logit_distillation_loss
+from gslora_det.methods.distilling import Distilling
+from gslora_det.models.detr_step import Batch
+from gslora_det.registry import METHODS
+
+
+@METHODS.register_module()
+class LwF(Distilling):
+    """``L = L_det(relabelled forget) + w_kd KD(retain) + w_r L_det(retain)``.
+
+    KD is :func:`logit_distillation_loss` on the retained classes.
+
+    Args:
+        weight (float): w_kd; 0.5 in the authors' classification scripts.
+        retain_weight (float): w_r; 2 in those scripts.
+        temperature (float): Of the distillation.
+        **kwargs: See :class:`Distilling`.
+    """
+
+    def __init__(self, weight: float = 0.5, retain_weight: float = 2.0,
+                 temperature: float = 2.0, **kwargs) -> None:
+        super().__init__(**kwargs)
+        self.weight = weight
+        self.retain_weight = retain_weight
+        self.temperature = temperature
+
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+        """The three terms."""
+        terms, outputs = self.forget_terms(detector, forget, retain)
+        terms['retain_kd_loss'] = self.weight * logit_distillation_loss(
+            *self.retained_logits(outputs, retain), self.temperature)
+        terms.update(self.retain_terms(detector, outputs, retain, self.retain_weight))
+        return terms

@@ -1,0 +1,41 @@
+"""Random drop: a control without any training."""
+
+import torch
+from torch import nn
+
+from gslora_det.methods.base import Images, Method
+from gslora_det.registry import METHODS
+
+
+@METHODS.register_module()
+class RandomDrop(Method):
+    """Sets a random share of the entries of every parameter to zero.
+
+    The share of each parameter is drawn uniformly from [0, ``rate``]; 0.2 in the authors'
+    code.
+
+    Args:
+        rate (float): Largest share, in [0, 1].
+        seed (int): Seed of a local generator; the task is added.
+        **kwargs: See :class:`Method`.
+
+    Raises:
+        ValueError: ``rate`` is out of range.
+    """
+    trains = False
+
+    def __init__(self, rate: float = 0.2, seed: int = 0, **kwargs) -> None:
+        super().__init__(**kwargs)
+        if not 0 <= rate <= 1:
+            raise ValueError(f'RandomDrop: rate is {rate}: set a number in [0, 1]')
+        self.rate = rate
+        self.seed = seed + self.task
+
+    @torch.no_grad()
+    def before_task(self, detector: nn.Module, images: Images) -> None:
+        """Drops the entries."""
+        generator = torch.Generator().manual_seed(self.seed)
+        for parameter in detector.parameters():
+            share = self.rate * torch.rand((), generator=generator)
+            dropped = torch.rand(parameter.shape, generator=generator) < share
+            parameter.masked_fill_(dropped.to(parameter.device), 0)

@@ -1,0 +1,32 @@
+"""Rehearsal: train on, with retain data only."""
+
+from typing import Dict
+
+from torch import Tensor, nn
+
+from gslora_det.methods.fine_tuning import FineTuning
+from gslora_det.models.detr_step import Batch, detection_terms, query_outputs
+from gslora_det.registry import METHODS
+
+
+@METHODS.register_module()
+class RehearsalFinetune(FineTuning):
+    """Fine-tunes all weights on retain data: ``L = L_det(retain)``.
+
+    Forgotten objects in retain images are unlabelled, that is, background.
+
+    Args:
+        freeze (list[str]): Nothing by default.
+        aux_losses (bool): On by default, as in the authors' scripts.
+        **kwargs: See :class:`FineTuning`.
+    """
+    branches = ('retain',)
+
+    def __init__(self, freeze=(), aux_losses: bool = True, **kwargs) -> None:
+        super().__init__(freeze=freeze, aux_losses=aux_losses, **kwargs)
+
+    def loss(self, detector: nn.Module, forget: None, retain: Batch) -> Dict[str, Tensor]:
+        """The detector's own loss on the retain batch."""
+        outputs, = query_outputs(detector, retain)
+        return detection_terms(detector.bbox_head, outputs, retain.data_samples,
+                               self.aux_losses)

@@ -1,0 +1,43 @@
+"""Retraining on what may be kept."""
+
+from typing import Callable
+
+from torch import nn
+
+from gslora_det.engine.quiet import quiet
+from gslora_det.methods.rehearsal_finetune import RehearsalFinetune
+from gslora_det.registry import METHODS
+
+
+@METHODS.register_module()
+class Retrain(RehearsalFinetune):
+    """Trains on retain data only, from the detector's own initialisation.
+
+    Args:
+        start (str): ``'scratch'``: weights as the detector's config initialises them (a
+            backbone with ``init_cfg`` starts from its checkpoint, say ImageNet's).
+            ``'checkpoint'``: the weights that this task starts from, which is what the
+            authors' code does: its new model is discarded.
+        aux_losses (bool): Off by default, as in the authors' scripts.
+        **kwargs: See :class:`RehearsalFinetune`.
+
+    Raises:
+        ValueError: ``start`` is unknown.
+    """
+
+    def __init__(self, start: str = 'scratch', aux_losses: bool = False, **kwargs) -> None:
+        if start not in ('scratch', 'checkpoint'):
+            raise ValueError(f"Retrain: start is '{start}': set 'scratch' or 'checkpoint'")
+        # Batch norms that start anew have to learn; trained ones stay as in DETR.
+        kwargs.setdefault('freeze_norms', start == 'checkpoint')
+        super().__init__(aux_losses=aux_losses, **kwargs)
+        self.start = start
+
+    def prepare(self, detector: nn.Module,
+                original_detector: Callable[..., nn.Module]) -> None:
+        """Draws new weights where training starts from scratch."""
+        super().prepare(detector, original_detector)
+        if self.start == 'scratch':
+            with quiet():
+                detector._is_init = False  # MMEngine initialises a module only once
+                detector.init_weights()
