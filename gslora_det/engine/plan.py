@@ -126,7 +126,7 @@ def _check_keys(cfg: Config) -> None:
     settings = cfg.sequence
     known = ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing', 'forget',
              'retain', 'mixed_images', 'buffer_seed', 'iters', 'epochs', 'pictures',
-             'checkpoint_interval')
+             'checkpoint_interval', 'original')
     problems += [f"sequence has no setting '{key}'" for key in settings if key not in known]
     for branch in ('forget', 'retain'):
         size = settings.get(branch, {}).get('batch_size')

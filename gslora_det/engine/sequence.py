@@ -35,7 +35,7 @@ from gslora_det.engine.task_config import (
     evaluation_config,
     task_config,
 )
-from gslora_det.files import atomic_write, folder_lock, write_json
+from gslora_det.files import atomic_write, folder_lock, read_json, write_json
 from gslora_det.methods import Method
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
 
@@ -68,6 +68,8 @@ class UnlearningSequence:
                 raise ValueError(f'{self.work_dir} holds a sequence already: add --resume '
                                  'to continue it, or set another --work-dir')
             self.record = load_record(self.work_dir, self.record)
+        else:
+            self.record['original'] = self._known_original()
         self._dataset_meta = dict(
             classes=self.classes,
             palette=[list(c) for c in dataset.metainfo.get('palette') or []])
@@ -121,6 +123,17 @@ class UnlearningSequence:
         runner = Runner.from_cfg(run_cfg)
         runner.register_hook(ProgressHook(self.progress.step))
         return runner
+
+    def _known_original(self) -> Optional[dict]:
+        """The original model's AP from ``sequence.original``, another sequence's record."""
+        path = self.cfg.sequence.get('original')
+        if path is None:
+            return None
+        other = read_json(path)
+        if any(other[key] != self.record[key] for key in ('request', 'weights')):
+            raise ValueError(f'sequence.original: {path} is about other classes or other '
+                             'weights: leave it out')
+        return other['original']
 
     def _measure_original(self) -> None:
         self.progress.stage('original model')

@@ -1,0 +1,203 @@
+"""Methods x settings x seeds: the cells of a comparison, and running them."""
+
+import contextlib
+import itertools
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional, Sequence
+
+from mmengine.config import Config
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from gslora_det.engine.record import FILE_NAME
+from gslora_det.engine.task_config import RunConfig
+from gslora_det.files import atomic_write, folder_lock, read_json, write_json
+from gslora_det.registry import METHODS
+
+VALIDATION_STEPS = 60  # what an evaluation costs, in training steps; for the time left
+TUNING = 'tuning'
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One run of a comparison.
+
+    Attributes:
+        setting (str): Name of the setting.
+        method (str): Name of the method's entry.
+        seed (int): Seeds the training and draws the buffers.
+        choice (dict): Values from the method's grid, when tuning.
+    """
+    setting: str
+    method: str
+    seed: int
+    choice: Dict[str, Any] = field(default_factory=dict, hash=False)
+
+    @property
+    def name(self) -> str:
+        """A name for files."""
+        choice = ''.join(f'__{key.rsplit(".", 1)[-1]}-{value:g}'
+                         for key, value in self.choice.items())
+        return f'{self.setting}__{self.method}__{self.seed}{choice}'.replace(' ', '_')
+
+
+def _pick(kind: str, known: Sequence, chosen: Optional[Sequence]) -> List:
+    unknown = [name for name in chosen or () if name not in known]
+    if unknown:
+        raise ValueError(f"{kind} '{unknown[0]}' is unknown; there are "
+                         + ', '.join(map(str, known)))
+    return [name for name in known if not chosen or name in chosen]
+
+
+class Comparison:
+    """A config that names settings, methods and seeds.
+
+    Args:
+        cfg (Config): With ``settings`` (name -> ``config``, relative to the file, and what
+            is changed in it), ``methods`` (name -> what is changed in every setting),
+            ``seeds`` (setting -> number of seeds) and, for tuning, ``tuning`` (a setting)
+            and ``grids`` (method -> dotted key -> values).
+        work_dir (str): Where runs and results go.
+
+    Raises:
+        ValueError: A part is missing.
+    """
+
+    def __init__(self, cfg: Config, work_dir: str) -> None:
+        missing = [key for key in ('settings', 'methods', 'seeds') if not cfg.get(key)]
+        if missing:
+            raise ValueError(f'{cfg.filename}: {missing[0]} is missing: a comparison names '
+                             'settings, methods and seeds')
+        self.cfg = cfg
+        self.work_dir = Path(work_dir)
+
+    def cells(self, methods: Optional[Sequence[str]] = None,
+              settings: Optional[Sequence[str]] = None,
+              seeds: Optional[Sequence[int]] = None) -> List[Cell]:
+        """The cells of the table, seed by seed so that it soon has all rows."""
+        methods = _pick('method', list(self.cfg.methods), methods)
+        settings = _pick('setting', list(self.cfg.settings), settings)
+        most = range(max(self.cfg.seeds[setting] for setting in settings))
+        return [Cell(setting, method, seed) for seed in _pick('seed', most, seeds)
+                for setting in settings if seed < self.cfg.seeds[setting]
+                for method in methods]
+
+    def tuning_cells(self, methods: Optional[Sequence[str]] = None) -> List[Cell]:
+        """The cells of the methods' grids."""
+        cells = []
+        for method in _pick('method', list(self.cfg.grids), methods):
+            grid = self.cfg.grids[method]
+            cells += [Cell(TUNING, method, 0, dict(zip(grid, values)))
+                      for values in itertools.product(*grid.values())]
+        return cells
+
+    def config(self, cell: Cell) -> Config:
+        """The config of a cell: the setting's, changed by setting, method and seed."""
+        setting = self.cfg.tuning if cell.setting == TUNING else self.cfg.settings[cell.setting]
+        setting = setting.to_dict()
+        cfg = Config.fromfile(Path(self.cfg.filename).parent / setting.pop('config'))
+        cfg.merge_from_dict(setting)
+        cfg.merge_from_dict(self.cfg.methods[cell.method].to_dict())
+        cfg.merge_from_dict(cell.choice)
+        cfg.sequence.update(pictures=0, buffer_seed=123 + cell.seed)
+        cfg.randomness.seed = cell.seed
+        # The same number of images for all: who looks at one branch takes more steps.
+        sizes = {name: cfg.sequence[name].batch_size for name in ('forget', 'retain')}
+        used = sum(sizes[name] for name in METHODS.get(cfg.method.type).branches)
+        cfg.sequence.iters = round(cfg.sequence.iters * sum(sizes.values()) / used)
+        return cfg
+
+    def result_file(self, cell: Cell) -> Path:
+        """Where the result of a cell is kept."""
+        return self.work_dir / 'cells' / f'{cell.name}.json'
+
+    def results(self, cells: Sequence[Cell]) -> Dict[Cell, dict]:
+        """The finished cells and their results."""
+        return {cell: read_json(self.result_file(cell)) for cell in cells
+                if self.result_file(cell).exists()}
+
+    def run(self, cells: Sequence[Cell], train: Path, keep_weights: bool = False
+            ) -> List[Cell]:
+        """Runs the unfinished cells, each in a process of its own.
+
+        Started twice, the second one takes the cells that the first does not work on.
+
+        Args:
+            cells (list[Cell]): The cells; what is finished is not run again.
+            train (Path): ``tools/train.py``.
+            keep_weights (bool): Keep the unlearned detectors.
+
+        Returns:
+            list[Cell]: Those that failed.
+        """
+        failed = []
+        open_cells = [cell for cell in cells if not self.result_file(cell).exists()]
+        configs = {cell.name: self.config(cell) for cell in open_cells}
+        with Progress(TextColumn('{task.description}'), BarColumn(None),
+                      MofNCompleteColumn(), TextColumn('left'),
+                      TimeRemainingColumn()) as progress:
+            bar = progress.add_task('', total=sum(map(_steps, configs.values())))
+            for cell in open_cells:
+                progress.update(bar, description=cell.name)
+                folder = self.work_dir / 'runs' / cell.name
+                folder.mkdir(parents=True, exist_ok=True)
+                with _free(folder) as free:
+                    if free and not self.result_file(cell).exists():
+                        if not self._run(cell, configs[cell.name], folder, train):
+                            failed.append(cell)
+                            progress.console.print(
+                                f'{cell.name} failed: see {folder}/log.txt', soft_wrap=True)
+                        elif not keep_weights:
+                            for task in (folder / 'run').glob('task_*'):
+                                shutil.rmtree(task)
+                progress.advance(bar, _steps(configs[cell.name]))
+        return failed
+
+    def _run(self, cell: Cell, cfg: Config, folder: Path, train: Path) -> bool:
+        cfg.sequence.original = self._known_original(cell)
+        with atomic_write(folder / 'cell.py') as draft:
+            draft.write_text(RunConfig(cfg.to_dict()).pretty_text, 'utf-8')
+        run = folder / 'run'
+        with open(folder / 'log.txt', 'a') as log:
+            code = subprocess.call(
+                [sys.executable, str(train), str(folder / 'cell.py'), '--work-dir',
+                 str(run), '--resume'], stdout=log, stderr=subprocess.STDOUT)
+        if code:
+            return False
+        record = read_json(run / FILE_NAME)
+        for task in record['tasks']:
+            for key in ('buffers', 'per_class', 'merged', 'adapter', 'groups'):
+                task.pop(key, None)
+        write_json(self.result_file(cell), dict(
+            setting=cell.setting, method=cell.method, seed=cell.seed, choice=cell.choice,
+            method_config=record['method_config'], original=record['original']['AP'],
+            tasks=record['tasks']))
+        return True
+
+    def _known_original(self, cell: Cell) -> Optional[str]:
+        """A record in which the original model is measured on the same classes."""
+        for other in sorted((self.work_dir / 'runs').glob(f'{cell.setting}__*/run')):
+            record = other / FILE_NAME
+            if record.exists() and read_json(record)['original'] is not None:
+                return str(record)
+        return None
+
+
+@contextlib.contextmanager
+def _free(folder: Path) -> Iterator[bool]:
+    """Whether no other process works in the folder; if so, none can within the block."""
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(folder_lock(folder / '.lock', blocking=False))
+        except ValueError:
+            yield False
+        else:
+            yield True
+
+
+def _steps(cfg: Config) -> int:
+    settings = cfg.sequence
+    return settings.get('num_tasks', 1) * (settings.get('iters', 0) + VALIDATION_STEPS)

@@ -1,0 +1,228 @@
+"""The results of a comparison as Markdown, CSV and curves."""
+
+import csv
+import io
+import statistics
+from collections import defaultdict
+from pathlib import Path
+from typing import Callable, Dict, Iterable, List, Optional
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from gslora_det.files import atomic_write
+
+# A method cannot be ranked by what it erases where the original detects nothing.
+LEAST_ORIGINAL_AP = 0.05
+_COLUMNS = {'H': 'H', 'H/H_max': 'H_relative', 'AP_r': 'AP_retained',
+            'AP_f': 'AP_forgotten', 'AP_o': 'AP_old', 'AP_m': 'AP_missing'}
+_LEGEND = (
+    'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
+    'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
+    'retained without training data. H: harmonic mean of AP_r and the drop of AP_f; H_max: '
+    'that of a perfect erasure. Tunable: trained parameters. —: not run. The best H of a '
+    'trained or untrained method is bold.')
+
+
+def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
+    """The numbers of one task of a cell, as fractions."""
+    metrics = result['tasks'][task]['metrics']
+    values = {key: metrics.get(key) for key in
+              ('H', 'AP_retained', 'AP_forgotten', 'AP_old', 'AP_missing')}
+    values['H_relative'] = metrics['H'] / metrics['H_max'] if metrics.get('H_max') else None
+    return values
+
+
+def summary(values: Iterable[Optional[float]], scale: float = 100.0) -> str:
+    """Mean and, where there are several, sample standard deviation."""
+    known = [scale * value for value in values if value is not None]
+    if not known:
+        return '—'
+    text = f'{statistics.mean(known):.1f}'
+    return text if len(known) == 1 else f'{text} ± {statistics.stdev(known):.1f}'
+
+
+def _table(titles: List[str], rows: Iterable[List[str]]) -> str:
+    lines = [titles, ['---'] * len(titles), *rows]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def _by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
+    found = defaultdict(list)
+    for cell, result in results.items():
+        if cell.setting == setting:
+            found[cell.method].append(result)
+    return found
+
+
+def _best(found: Dict[str, List[dict]], task: int) -> Optional[str]:
+    """The method with the highest H, if the original can be ranked against."""
+    if len(found) < 2:
+        return None
+    before = [r['tasks'][task]['original'] for rs in found.values() for r in rs]
+    if any((b[key] or 0) < LEAST_ORIGINAL_AP for b in before
+           for key in ('AP_retained', 'AP_forgotten')):
+        return None
+    return max(found, key=lambda method: statistics.mean(
+        task_values(r, task)['H'] for r in found[method]))
+
+
+def _setting_table(methods: List[str], found: Dict[str, List[dict]], task: int = -1) -> str:
+    results = [r for rs in found.values() for r in rs]
+    columns = {title: key for title, key in _COLUMNS.items()
+               if key in ('H', 'H_relative')
+               or any(task_values(r, task)[key] is not None for r in results)}
+    best, rows = _best(found, task), []
+    if results:
+        before = results[0]['tasks'][task]
+        rows.append(['Original', '', *(
+            '—' if key.startswith('H') else summary([before['original'].get(key)])
+            for key in columns.values())])
+    for method in methods:
+        cells = [summary(task_values(r, task)[key] for r in found.get(method, ()))
+                 for key in columns.values()]
+        if method == best:
+            cells[0] = f'**{cells[0]}**'
+        rows.append([method, tunable(found.get(method, ())), *cells])
+    return _table(['method', 'tunable %', *columns], rows)
+
+
+def tunable(results: Iterable[dict]) -> str:
+    """Share of trained parameters, in percent."""
+    shares = {r['tasks'][0]['trainable_parameters'] / r['tasks'][0]['total_parameters']
+              for r in results}
+    return ', '.join(f'{100 * share:.2f}' for share in sorted(shares)) or '—'
+
+
+def _cost_table(methods: List[str], found: Dict[str, List[dict]]) -> str:
+    def mean(method: str, value: Callable[[dict], float], form: str) -> str:
+        values = [value(result) for result in found.get(method, ())]
+        return form.format(statistics.mean(values)) if values else '—'
+
+    rows = [[method,
+             mean(method, lambda r: sum(t['seconds'] for t in r['tasks']), '{:.0f}'),
+             mean(method, lambda r: sum(t['images_seen'] for t in r['tasks']), '{:,.0f}'),
+             mean(method, lambda r: r['tasks'][0]['trainable_parameters'], '{:,.0f}'),
+             mean(method, lambda r: max(t['peak_memory'] for t in r['tasks']) / 2**30,
+                  '{:.2f}')]
+            for method in methods]
+    return _table(['method', 'seconds', 'images seen', 'trained parameters',
+                   'peak memory (GiB)'], rows)
+
+
+def to_markdown(methods: List[str], settings: List[str], results: dict) -> str:
+    """All tables.
+
+    Args:
+        methods (list[str]): The rows, in order.
+        settings (list[str]): One table each, in order; a sequence has one a task.
+        results (dict): Cell -> result, see :meth:`Comparison.results`.
+    """
+    parts = [_LEGEND]
+    for setting in settings:
+        found = _by_method(results, setting)
+        tasks = max([len(r['tasks']) for rs in found.values() for r in rs], default=1)
+        for task in range(tasks):
+            title = f'{setting}, task {task + 1}' if tasks > 1 else setting
+            parts.append(f'### {title}\n\n{_setting_table(methods, found, task)}')
+        parts.append(f'Cost of {setting}, evaluation included:\n\n'
+                     + _cost_table(methods, found))
+    return '\n\n'.join(parts)
+
+
+def to_csv(results: dict) -> str:
+    """One row a cell and task, fractions in full precision."""
+    text = io.StringIO()
+    writer = None
+    for cell, result in results.items():
+        for number, task in enumerate(result['tasks'], 1):
+            row = dict(setting=cell.setting, method=cell.method, seed=cell.seed, task=number,
+                       **task_values(result, number - 1),
+                       original_retained=task['original']['AP_retained'],
+                       original_forgotten=task['original']['AP_forgotten'],
+                       **{key: task[key] for key in (
+                           'seconds', 'images_seen', 'peak_memory', 'trainable_parameters',
+                           'total_parameters')})
+            if writer is None:
+                writer = csv.DictWriter(text, row, lineterminator='\n')
+                writer.writeheader()
+            writer.writerow(row)
+    return text.getvalue()
+
+
+def draw_curves(methods: List[str], found: Dict[str, List[dict]], path: Path) -> None:
+    """AP of retained, forgotten and earlier erased classes after each task, by method."""
+    figure = Figure(figsize=(14, 5), dpi=110, layout='constrained')
+    FigureCanvasAgg(figure)
+    keys = ('AP_retained', 'AP_forgotten', 'AP_old')
+    markers = 'osv^<>DPX*'
+    for key, axes in zip(keys, figure.subplots(1, 3, sharex=True)):
+        for number, method in enumerate(methods):
+            runs = [[task_values(r, t)[key] for t in range(len(r['tasks']))]
+                    for r in found.get(method, ())]
+            if not runs:
+                continue
+            means = [None if None in values else 100 * statistics.mean(values)
+                     for values in zip(*runs)]
+            axes.plot(range(1, len(means) + 1), [float('nan') if m is None else m
+                                                 for m in means],
+                      marker=markers[number % len(markers)], color=f'C{number % 10}',
+                      label=method)
+        axes.set(title=key.replace('_', ' '), xlabel='task', ylabel='AP (%)')
+        axes.grid(alpha=0.3)
+    figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', ncols=5)
+    figure.savefig(path)
+
+
+def write_results(comparison) -> str:
+    """Writes ``results.md``, ``results.csv`` and ``curves.png`` of what is finished.
+
+    Returns:
+        str: The tables, and where the files are.
+    """
+    cells = comparison.cells()
+    results = comparison.results(cells)
+    methods = list(comparison.cfg.methods)
+    text = to_markdown(methods, list(comparison.cfg.settings), results)
+    folder = comparison.work_dir
+    with atomic_write(folder / 'results.md') as draft:
+        draft.write_text(text, 'utf-8')
+    with atomic_write(folder / 'results.csv') as draft:
+        draft.write_text(to_csv(results), 'utf-8')
+    for setting in comparison.cfg.settings:
+        found = _by_method(results, setting)
+        if any(len(r['tasks']) > 1 for rs in found.values() for r in rs):
+            draw_curves(methods, found, folder / 'curves.png')
+    return f'{text}\n{len(results)} of {len(cells)} cells are there: {folder}'
+
+
+def tuned(results: dict) -> Dict[str, dict]:
+    """Method -> values of its grid with the highest H."""
+    best = {}
+    for cell, result in results.items():
+        h = task_values(result)['H']
+        if cell.method not in best or h > best[cell.method][0]:
+            best[cell.method] = (h, cell.choice)
+    return {method: choice for method, (_, choice) in best.items()}
+
+
+def write_tuning(comparison) -> str:
+    """Writes ``tuning.md``: every value of the grids, and which one was best.
+
+    Returns:
+        str: The table, and where the file is.
+    """
+    results = comparison.results(comparison.tuning_cells())
+    best = tuned(results)
+    rows = []
+    for cell, result in results.items():
+        values = task_values(result)
+        chosen = '**chosen**' if cell.choice == best[cell.method] else ''
+        rows.append([cell.method,
+                     ', '.join(f'{k.rsplit(".", 1)[-1]} {v:g}' for k, v in cell.choice.items()),
+                     *(summary([values[key]]) for key in
+                       ('H', 'H_relative', 'AP_retained', 'AP_forgotten')), chosen])
+    text = _table(['method', 'values', 'H', 'H/H_max', 'AP_r', 'AP_f', ''], rows)
+    with atomic_write(comparison.work_dir / 'tuning.md') as draft:
+        draft.write_text(text, 'utf-8')
+    return f'{text}\n{comparison.work_dir / "tuning.md"}'

@@ -1,0 +1,41 @@
+"""Runs every method in every setting and puts the results into one table and one plot."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import gslora_det  # noqa: F401  (registers everything)
+from gslora_det.cli import add_common_flags, load_config, prepare_process, run_tool
+from gslora_det.engine.comparison import Comparison
+from gslora_det.report.comparison import write_results, write_tuning
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config of the comparison')
+    parser.add_argument('--methods', nargs='+', help='only these')
+    parser.add_argument('--settings', nargs='+', help='only these')
+    parser.add_argument('--seeds', nargs='+', type=int, help='only these')
+    parser.add_argument('--tune', action='store_true',
+                        help="run the methods' grids instead of the table")
+    parser.add_argument('--keep-weights', action='store_true',
+                        help='keep the unlearned detectors of all cells')
+    add_common_flags(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    cfg = load_config(args)
+    comparison = Comparison(cfg, cfg.work_dir)
+    prepare_process(args)
+    cells = (comparison.tuning_cells(args.methods) if args.tune else
+             comparison.cells(args.methods, args.settings, args.seeds))
+    train = Path(__file__).with_name('train.py')
+    failed = comparison.run(cells, train, args.keep_weights)
+    print((write_tuning if args.tune else write_results)(comparison))
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == '__main__':
+    run_tool(main)
