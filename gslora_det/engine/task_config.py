@@ -84,7 +84,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
                          val_begin=task.iters + 1)  # the sequence measures what it merged
     run.param_scheduler = [
         dict(scheduler, end=scheduler.get('end', task.iters))
-        for scheduler in _as_list(run.get('param_scheduler'))]
+        for scheduler in _as_list(run.get('param_scheduler')) if task.iters]
     run.log_processor = dict(type='LogProcessor', window_size=20, by_epoch=False)
     run.default_hooks = dict(run.get('default_hooks') or {})
     checkpoint = dict(run.default_hooks.get('checkpoint') or {})

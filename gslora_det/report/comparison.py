@@ -110,18 +110,35 @@ def _cost_table(methods: List[str], found: Dict[str, List[dict]]) -> str:
                    'peak memory (GiB)'], rows)
 
 
+def overview(methods: List[str], settings: List[str], results: dict) -> str:
+    """H of all methods in all settings, of a sequence after its last task."""
+    found = {setting: _by_method(results, setting) for setting in settings}
+    best = {setting: _best(found[setting], task=-1) for setting in settings}
+    rows = []
+    for method in methods:
+        cells = []
+        for setting in settings:
+            text = summary(task_values(r)['H_relative'] for r in found[setting][method])
+            cells.append(f'**{text}**' if method == best[setting] else text)
+        runs = [r for setting in settings for r in found[setting][method]]
+        rows.append([method, tunable(runs), *cells])
+    return _table(['H / H_max (%)', 'tunable %', *settings], rows)
+
+
 def to_markdown(methods: List[str], settings: List[str], results: dict) -> str:
-    """All tables.
+    """All tables: the overview, then every setting that has results.
 
     Args:
         methods (list[str]): The rows, in order.
         settings (list[str]): One table each, in order; a sequence has one a task.
         results (dict): Cell -> result, see :meth:`Comparison.results`.
     """
-    parts = [_LEGEND]
+    parts = [_LEGEND, overview(methods, settings, results)]
     for setting in settings:
         found = _by_method(results, setting)
-        tasks = max([len(r['tasks']) for rs in found.values() for r in rs], default=1)
+        if not found:
+            continue
+        tasks = max(len(r['tasks']) for rs in found.values() for r in rs)
         for task in range(tasks):
             title = f'{setting}, task {task + 1}' if tasks > 1 else setting
             parts.append(f'### {title}\n\n{_setting_table(methods, found, task)}')
@@ -178,12 +195,13 @@ def write_results(comparison) -> str:
     """Writes ``results.md``, ``results.csv`` and ``curves.png`` of what is finished.
 
     Returns:
-        str: The tables, and where the files are.
+        str: The overview, and where the files are.
     """
     cells = comparison.cells()
     results = comparison.results(cells)
     methods = list(comparison.cfg.methods)
-    text = to_markdown(methods, list(comparison.cfg.settings), results)
+    settings = list(comparison.cfg.settings)
+    text = to_markdown(methods, settings, results)
     folder = comparison.work_dir
     with atomic_write(folder / 'results.md') as draft:
         draft.write_text(text, 'utf-8')
@@ -193,7 +211,8 @@ def write_results(comparison) -> str:
         found = _by_method(results, setting)
         if any(len(r['tasks']) > 1 for rs in found.values() for r in rs):
             draw_curves(methods, found, folder / 'curves.png')
-    return f'{text}\n{len(results)} of {len(cells)} cells are there: {folder}'
+    table = overview(methods, settings, results)
+    return f'{table}\n{len(results)} of {len(cells)} cells are there: {folder}'
 
 
 def tuned(results: dict) -> Dict[str, dict]:
