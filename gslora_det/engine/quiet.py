@@ -1,6 +1,7 @@
 """Keeping the libraries' chatter off the terminal; log files keep all of it."""
 
 import contextlib
+import logging
 import os
 import warnings
 from typing import Iterator
@@ -18,6 +19,16 @@ def quiet() -> Iterator[None]:
     """
     with contextlib.redirect_stdout(_NOWHERE):
         yield
+
+
+@contextlib.contextmanager
+def hushed_logs() -> Iterator[None]:
+    """Within the block, only warnings and errors are logged."""
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def silence_warnings() -> None:

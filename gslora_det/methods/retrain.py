@@ -4,7 +4,7 @@ from typing import Callable
 
 from torch import nn
 
-from gslora_det.engine.quiet import quiet
+from gslora_det.engine.quiet import hushed_logs
 from gslora_det.methods.rehearsal_finetune import RehearsalFinetune
 from gslora_det.registry import METHODS
 
@@ -38,6 +38,5 @@ class Retrain(RehearsalFinetune):
         """Draws new weights where training starts from scratch."""
         super().prepare(detector, original_detector)
         if self.start == 'scratch':
-            with quiet():
-                detector._is_init = False  # MMEngine initialises a module only once
+            with hushed_logs():  # MMEngine logs four lines a parameter
                 detector.init_weights()

@@ -4,7 +4,8 @@ import copy
 
 import pytest
 import torch
-from conftest import samples
+from conftest import CLASSES, CONFIGS, SPLIT, samples
+from mmengine.config import Config
 
 from gslora_det.engine.checkpoint import read_weights
 from gslora_det.lora import plain_state_dict
@@ -123,3 +124,10 @@ def test_sees_only_the_branches_that_it_names(build_unlearning, pair, name):
 def test_says_what_it_is(name):
     text = METHODS.get(name).__doc__
     assert 'kwargs' in text and len(text.splitlines()) > 5
+
+
+def test_each_has_a_config():
+    configs = [Config.fromfile(path) for path in (CONFIGS / 'methods').glob('[!_]*.py')]
+    for cfg in configs:
+        METHODS.build(dict(cfg.method, classes=CLASSES, split=SPLIT))
+    assert {cfg.method.type for cfg in configs} == set(NAMES) - {'GSLoRA'}

@@ -1,0 +1,3 @@
+# Values of the authors' detection scripts.
+_base_ = '_fine-tuning.py'
+method = dict(_delete_=True, type='L2', weight=0.01)

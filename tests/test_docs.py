@@ -1,0 +1,28 @@
+"""The code of the pages under docs/ runs as it is printed there."""
+
+import os
+import re
+import subprocess
+import sys
+
+from conftest import ROOT
+
+from gslora_det.files import read_json
+
+
+def test_add_a_method(tmp_path, glyph80):
+    text = (ROOT / 'docs/add-a-method.md').read_text('utf-8')
+    method, config = re.findall(r'```python\n(.*?)```', text, re.S)
+    (tmp_path / 'last_layer.py').write_text(method)
+    (tmp_path / 'my_config.py').write_text(
+        config.replace('configs/', f'{ROOT}/configs/'))
+    options = [f'{loader}_dataloader.dataset.data_root={glyph80}' for loader in ('train', 'val')]
+    subprocess.run(
+        [sys.executable, ROOT / 'tools/train.py', tmp_path / 'my_config.py', '--work-dir',
+         tmp_path / 'run', '--cfg-options', 'sequence.iters=2', 'sequence.pictures=0', *options,
+         f'val_evaluator.ann_file={glyph80}/annotations/val.json'],
+        check=True, cwd=ROOT, env=dict(os.environ, PYTHONPATH=f'{tmp_path}:{ROOT}'))
+    task, = read_json(tmp_path / 'run/sequence.json')['tasks']
+    # Attention, cross attention, feed-forward network and norms of one layer of 128.
+    assert 150_000 < task['trainable_parameters'] < 300_000
+    assert task['images_seen'] == 2 * 16

@@ -1,0 +1,389 @@
+"""What each method promises in a closed form, on tiny problems."""
+
+import copy
+import math
+
+import pytest
+import torch
+from conftest import samples
+from torch import nn
+
+from gslora_det.engine.checkpoint import read_weights
+from gslora_det.losses import logit_distillation_loss, prototype_divergence
+from gslora_det.methods.importance import importance
+from gslora_det.methods.lirf import attention_distance
+from gslora_det.methods.ssd import dampen_
+from gslora_det.models.detr_step import join, query_outputs
+
+RETAINED, FORGOTTEN = [0, 1, 2], [4]
+
+
+def build(build_unlearning, name, **options):
+    torch.manual_seed(0)
+    return build_unlearning(type=name, **options).train()
+
+
+def losses(model, pair):
+    return {key: value.item() for key, value in model.loss(*copy.deepcopy(pair)).items()}
+
+
+def images(branch, number):
+    labels = dict(forget=[[4], [4, 4]], retain=[[0, 1], [2]])[branch]
+    torch.manual_seed(3)
+    return zip(torch.randn(2, 3, 64, 64), samples(labels))
+
+
+def move(model, amount=0.05):
+    """Changes every weight that trains, as training would."""
+    torch.manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.detector.parameters():
+            if parameter.requires_grad:
+                parameter += amount * torch.randn_like(parameter)
+
+
+def mmdet_loss(model, images, data_samples):
+    """MMDet's own losses of the last layer, by the detector itself."""
+    found = model.detector.loss(images, data_samples)
+    return {k: v.item() for k, v in found.items() if not k.startswith('d0')}
+
+
+def empty(data_samples):
+    return [s for s in samples([[] for _ in data_samples])]
+
+
+def test_l2_is_the_squared_distance(build_unlearning, pair):
+    model = build(build_unlearning, 'L2', weight=3.0)
+    start = losses(model, pair)
+    assert start['anchor_loss'] == 0
+    before = {n: p.detach().clone() for n, p in model.detector.named_parameters()}
+    move(model)
+    distance = sum(((p - before[n])**2).sum().item()
+                   for n, p in model.detector.named_parameters())
+    assert losses(model, pair)['anchor_loss'] == pytest.approx(3 * distance, rel=1e-4)
+
+
+@pytest.mark.parametrize('name', ['EWC', 'MAS'])
+def test_zero_importance_is_fine_tuning(build_unlearning, pair, name):
+    """That is, MMDet's own loss on retain data and forget images without objects."""
+    model = build(build_unlearning, name, weight=100.0)
+    model.method.importance = {k: torch.zeros_like(v) for k, v in model.method.anchor.items()}
+    move(model)
+    inputs, data_samples = copy.deepcopy(pair)
+    found = losses(model, pair)
+    assert found.pop('anchor_loss') == 0
+    expected = mmdet_loss(model, torch.cat([inputs['forget'], inputs['retain']]),
+                          empty(data_samples['forget']) + data_samples['retain'])
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_ewc_pull_is_weighted_by_importance(build_unlearning, pair):
+    model = build(build_unlearning, 'EWC', weight=2.0)
+    model.method.importance = {k: torch.full_like(v, 3.0)
+                               for k, v in model.method.anchor.items()}
+    before = {k: v.clone() for k, v in model.method.anchor.items()}
+    move(model)
+    parameters = dict(model.detector.named_parameters())
+    distance = sum(((parameters[n] - a)**2).sum().item() for n, a in before.items())
+    assert losses(model, pair)['anchor_loss'] == pytest.approx(6 * distance, rel=1e-4)
+
+
+class TwoParameters(nn.Module):
+    """``loss = (a x - y)^2 + b x``, with x and y read from the image."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(2.0))
+        self.b = nn.Parameter(torch.tensor(1.0))
+
+    def extract_feat(self, image):
+        return (image, )
+
+    def loss(self, batch):
+        x, y = batch.features[0][0]
+        return (self.a * x - y)**2 + self.b * x
+
+
+def test_fisher_is_the_mean_of_squared_gradients_of_single_images():
+    model, data = TwoParameters(), [(1.0, 0.0), (2.0, 5.0), (-1.0, 1.0)]
+    found = importance(model, [(torch.tensor(d), None) for d in data], model.loss)
+    a = sum((2 * (2 * x - y) * x)**2 for x, y in data) / 3
+    b = sum(x**2 for x, _ in data) / 3
+    assert found['a'].item() == pytest.approx(a) and found['b'].item() == pytest.approx(b)
+    mean_first = (sum(2 * (2 * x - y) * x for x, y in data) / 3)**2
+    assert a != pytest.approx(mean_first)  # not the square of the mean gradient
+    absolute = importance(model, [(torch.tensor(d), None) for d in data], model.loss, power=1)
+    assert absolute['a'].item() == pytest.approx(
+        sum(abs(2 * (2 * x - y) * x) for x, y in data) / 3)
+
+
+def test_importance_leaves_the_weights_and_modes_alone(build_unlearning, tiny_weights):
+    model = build(build_unlearning, 'EWC')
+    model.method.before_task(model.detector, images)
+    assert model.detector.encoder.training
+    original = read_weights(tiny_weights)
+    assert all(torch.equal(v, original[k]) for k, v in model.detector.state_dict().items())
+    assert all((v >= 0).all() for v in model.method.importance.values())
+    assert max(v.max() for v in model.method.importance.values()) > 0
+
+
+def test_der_without_weight_is_its_data_term(build_unlearning, pair):
+    model = build(build_unlearning, 'DER', weight=0.0)
+    move(model)
+    found = losses(model, pair)
+    assert found.pop('replay_loss') == 0
+    inputs, data_samples = copy.deepcopy(pair)
+    expected = mmdet_loss(model, inputs['forget'], empty(data_samples['forget']))
+    assert found == pytest.approx({f'forget_{k}': v for k, v in expected.items()}, rel=1e-4)
+
+
+def compared(model, pair, branch, columns):
+    """Last-layer logits of the student and, from the start weights, of the teacher."""
+    batch = model.extract(*copy.deepcopy(pair))[branch]
+    student = query_outputs(model.detector, batch)[0].logits[-1][..., columns]
+    teacher = model.method.teacher(batch)[0][..., columns]
+    return student.detach(), teacher
+
+
+def test_replay_and_distance_are_their_formulas(build_unlearning, pair):
+    for name, weight in (('DER', 0.1), ('DERPlusPlus', 0.1), ('FDR', 2.0)):
+        model = build(build_unlearning, name, weight=weight)
+        assert losses(model, pair)[
+            'distance_loss' if name == 'FDR' else 'replay_loss'] == pytest.approx(0, abs=1e-4)
+        move(model)
+        student, teacher = compared(model, pair, 'retain', RETAINED)
+        gap = (student - teacher).double()
+        if name == 'FDR':
+            wanted = weight * gap.square().sum(-1).sqrt().mean().item()
+            assert losses(model, pair)['distance_loss'] == pytest.approx(wanted, rel=1e-4)
+        else:
+            wanted = weight * gap.square().sum().item() / 3
+            assert losses(model, pair)['replay_loss'] == pytest.approx(wanted, rel=1e-4)
+
+
+def test_der_plus_plus_adds_the_retain_loss(build_unlearning, pair):
+    model = build(build_unlearning, 'DERPlusPlus', retain_weight=0.25)
+    inputs, data_samples = copy.deepcopy(pair)
+    expected = mmdet_loss(model, inputs['retain'], data_samples['retain'])
+    found = losses(model, pair)
+    for key, value in expected.items():
+        assert found[f'retain_{key}'] == pytest.approx(0.25 * value, rel=1e-4)
+
+
+def test_a_teacher_is_the_original_and_never_changes(build_unlearning, pair, tiny_weights):
+    model = build(build_unlearning, 'LwF')
+    original = read_weights(tiny_weights)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=0.1)
+    for _ in range(2):
+        sum(v for k, v in model.loss(*copy.deepcopy(pair)).items() if 'loss' in k).backward()
+        optimizer.step()
+    teacher = model.method.teacher.detector
+    assert all(torch.equal(v, original[k]) for k, v in teacher.state_dict().items())
+    assert not any(p.requires_grad for p in teacher.parameters()) and not teacher.training
+    assert not torch.equal(model.detector.neck.convs[0].conv.weight,
+                           original['neck.convs.0.conv.weight'])
+
+
+def test_distillation_at_a_temperature():
+    student, teacher = torch.tensor([[[1.0, -2.0]]]), torch.tensor([[[0.5, 3.0]]])
+
+    def kl(p, q):
+        return p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+
+    def sigmoid(z):
+        return 1 / (1 + math.exp(-z))
+
+    wanted = 4 * sum(kl(sigmoid(t / 2), sigmoid(s / 2)) for s, t in ((1, .5), (-2, 3)))
+    assert logit_distillation_loss(student, teacher, 2.0).item() == pytest.approx(wanted)
+
+
+def test_scrub_disobeys_on_forget_data_until_its_last_max_step(build_unlearning, pair):
+    model = build(build_unlearning, 'SCRUB', max_steps=1, weight=0.5, temperature=2.0,
+                  gamma=0.7)
+    move(model)
+    student, teacher = compared(model, pair, 'forget', FORGOTTEN)
+    found = losses(model, pair)
+    wanted = -0.5 * logit_distillation_loss(student, teacher, 2.0).item()
+    assert found['forget_kd_loss'] == pytest.approx(wanted, rel=1e-4) and wanted < 0
+    inputs, data_samples = copy.deepcopy(pair)
+    expected = mmdet_loss(model, inputs['retain'], data_samples['retain'])
+    assert found['retain_loss_cls'] == pytest.approx(0.7 * expected['loss_cls'], rel=1e-4)
+    model.method.after_step(model.detector, 0.1)
+    assert 'forget_kd_loss' not in losses(model, pair)
+
+
+def test_scrubs_smooths_towards_a_running_mean(build_unlearning, pair):
+    model = build(build_unlearning, 'SCRUBS', smoothing=2.0, decay=0.75, interval=1)
+    name = 'neck.convs.0.conv.weight'
+    start = model.detector.get_parameter(name).detach().clone()
+    move(model)
+    moved = {n: p.detach().clone() for n, p in model.detector.named_parameters()}
+    wanted = 2 * sum((moved[n] - m).norm().item() for n, m in model.method.mean.items())
+    assert losses(model, pair)['smoothing_loss'] == pytest.approx(wanted, rel=1e-4)
+    model.method.after_step(model.detector, 0.1)
+    assert torch.allclose(model.method.mean[name], 0.75 * start + 0.25 * moved[name])
+
+
+def test_lirf_attention_distance_is_zero_for_equal_and_two_for_disjoint_maps():
+    left = torch.zeros(1, 3, 2, 2)
+    right = left.clone()
+    left[:, :, 0, 0], right[:, :, 1, 1] = 5.0, 1.0
+    assert attention_distance([left, left], [left, left]).item() == 0
+    assert attention_distance([left], [right]).item() == pytest.approx(2)
+    assert attention_distance([left, left], [right, left]).item() == pytest.approx(1)
+
+
+def test_ssd_dampens_by_the_ratio_of_importances():
+    weight = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    dampen_(weight, torch.tensor([4.0, 1.0, 30.0, 0.0]), torch.tensor([1.0, 1.0, 1.0, 0.0]),
+            alpha=2.0, lambda_=8.0)
+    # 4 > 2: factor min(8/4, 1) = 1; 1 < 2: kept; 30 > 2: factor 8/30; 0 > 0 is false.
+    assert weight.tolist() == pytest.approx([1.0, 2.0, 3.0 * 8 / 30, 4.0])
+
+
+@pytest.mark.parametrize('alpha, same', [(math.inf, True), (0.5, False)])
+def test_ssd_at_infinite_alpha_leaves_the_model_bit_identical(build_unlearning, tiny_weights,
+                                                              alpha, same):
+    model = build(build_unlearning, 'SSD', alpha=alpha)
+    model.method.before_task(model.detector, images)
+    original = read_weights(tiny_weights)
+    state = model.detector.state_dict()
+    assert all(torch.equal(state[key], original[key]) for key in original) is same
+
+
+def test_head_mask_silences_the_forgotten_class_and_nothing_else(build_unlearning, pair):
+    model = build(build_unlearning, 'HeadMask')
+    batches = model.extract(*copy.deepcopy(pair)).values()
+    before = query_outputs(model.detector, join(*batches))[0]
+    model.method.before_task(model.detector, images)
+    after = query_outputs(model.detector, join(*batches))[0]
+    assert torch.equal(before.logits[..., :4], after.logits[..., :4])
+    assert torch.equal(before.boxes, after.boxes)
+    assert after.logits[..., 4].sigmoid().sub(0.01).abs().max() < 1e-6
+
+
+def test_random_drop_zeroes_up_to_its_rate(build_unlearning, tiny_weights):
+    model = build(build_unlearning, 'RandomDrop', rate=0.4)
+    model.method.before_task(model.detector, images)
+    original = read_weights(tiny_weights)
+    shares = []
+    for key, value in model.detector.named_parameters():
+        changed = value != original[key]
+        assert (value[changed] == 0).all()
+        if value.numel() > 500:
+            shares.append(changed.float().mean().item())
+    assert max(shares) < 0.45 and min(shares) < 0.1 and 0.1 < sum(shares) / len(shares) < 0.3
+
+
+def test_gradient_ascent_is_the_negative_loss(build_unlearning, pair):
+    model = build(build_unlearning, 'GradientAscent', aux_losses=False)
+    inputs, data_samples = copy.deepcopy(pair)
+    expected = mmdet_loss(model, inputs['forget'], data_samples['forget'])
+    assert losses(model, pair) == pytest.approx({k: -v for k, v in expected.items()}, rel=1e-4)
+
+
+def test_rehearsal_is_mmdets_whole_loss_on_retain_data(build_unlearning, pair):
+    model = build(build_unlearning, 'RehearsalFinetune')
+    inputs, data_samples = copy.deepcopy(pair)
+    expected = {k: v.item() for k, v in model.detector.loss(
+        inputs['retain'], data_samples['retain']).items()}
+    assert losses(model, pair) == pytest.approx(expected, rel=1e-4)
+
+
+def test_retrain_starts_from_scratch_or_from_the_checkpoint(build_unlearning, tiny_weights):
+    original = read_weights(tiny_weights)
+    torch.manual_seed(5)
+    fresh = build_unlearning(type='Retrain').detector.state_dict()
+    for key in ('backbone.conv1.weight', 'encoder.layers.0.ffn.layers.1.weight'):
+        assert not torch.equal(fresh[key], original[key])
+    kept = build_unlearning(type='Retrain', start='checkpoint').detector.state_dict()
+    assert all(torch.equal(kept[key], original[key]) for key in original)
+
+
+def test_retrain_does_not_print_how_it_initialises(build_unlearning, capfd):
+    build_unlearning(type='Retrain')
+    assert 'init' not in ''.join(capfd.readouterr())
+
+
+def test_divergence_of_prototypes():
+    torch.manual_seed(1)
+    prototypes = torch.randn(3, 8)
+    assert prototype_divergence(prototypes, prototypes).item() == pytest.approx(0, abs=1e-6)
+    embeddings = torch.randn(3, 8)
+    p, q = prototypes.softmax(-1).double(), embeddings.softmax(-1).double()
+    wanted = (p * (p / q).log()).sum(-1).mean().item()
+    assert prototype_divergence(embeddings, prototypes).item() == pytest.approx(wanted,
+                                                                               rel=1e-5)
+    assert prototype_divergence(embeddings[:0], prototypes[:0]).item() == 0
+
+
+def test_prototypes_are_the_rows_of_the_last_class_head(build_unlearning, pair):
+    model = build(build_unlearning, 'GSLoRAPlusPlus', prototype_forget=0.5,
+                  prototype_retain=0.25, prototype_bound=9.0)
+    found = losses(model, pair)
+    plain = losses(build(build_unlearning, 'GSLoRA'), pair)
+    assert {k: found[k] for k in plain} == pytest.approx(plain, rel=1e-5)
+    head = model.detector.bbox_head
+    expected = {}
+    for branch, batch in model.extract(*copy.deepcopy(pair)).items():
+        outputs, = query_outputs(model.detector, batch)
+        pairs = []
+        for i, sample in enumerate(batch.data_samples):
+            labels = head._get_targets_single(outputs.logits[-1][i], outputs.boxes[-1][i],
+                                              sample.gt_instances, sample.metainfo)[0]
+            pairs += [(outputs.embeddings[-1][i, q], head.cls_branches[1].weight[c])
+                      for q, c in enumerate(labels) if c < 5]
+        divergences = [torch.nn.functional.kl_div(e.softmax(-1).log(), w.softmax(-1),
+                                                  reduction='sum').item() for e, w in pairs]
+        expected[branch] = sum(divergences) / len(divergences)
+    assert found['forget_prototype_loss'] == pytest.approx(
+        0.5 * max(0, 9 - expected['forget']), rel=1e-4)
+    assert found['retain_prototype_loss'] == pytest.approx(0.25 * expected['retain'], rel=1e-4)
+
+
+@pytest.mark.parametrize('how', ['background', 'random', 'sink'])
+def test_relabelling(build_unlearning, pair, how):
+    model = build(build_unlearning, 'DER', relabel=how, weight=0.0)
+    batch = model.extract(*copy.deepcopy(pair))['forget']
+    relabelled = model.method.relabel(batch)
+    found = [s.gt_instances.labels.tolist() for s in relabelled.data_samples]
+    assert [s.gt_instances.labels.tolist() for s in batch.data_samples] == [[4], [4, 4]]
+    if how == 'background':
+        assert found == [[], []]
+    elif how == 'random':
+        assert all(label in RETAINED for labels in found for label in labels)
+        assert [len(labels) for labels in found] == [1, 2]
+    else:
+        assert found == [[5], [5, 5]]
+    head = model.detector.bbox_head
+    assert all(math.isfinite(v) for v in losses(model, pair).values())
+    assert head.num_classes == head.cls_out_channels == 5
+
+
+def test_the_sink_is_one_more_row_of_the_head(build_unlearning, pair):
+    """Against MMDet's head with six classes, the last one being the sink."""
+    model = build(build_unlearning, 'DER', relabel='sink', weight=0.0)
+    found = losses(model, pair)
+    inputs, data_samples = copy.deepcopy(pair)
+    head = model.detector.bbox_head
+    row = model.method.relabel.sink
+    for i, branch in enumerate(head.cls_branches):
+        wider = nn.Linear(branch.in_features, 6)
+        wider.weight.data = torch.cat([branch.weight.data, row[None]])
+        wider.bias.data = torch.cat([branch.bias.data, torch.tensor([-math.log(99)])])
+        head.cls_branches[i] = wider
+    head.num_classes = head.cls_out_channels = 6
+    for sample in data_samples['forget']:
+        sample.gt_instances.labels[:] = 5
+    expected = mmdet_loss(model, inputs['forget'], data_samples['forget'])
+    for key, value in expected.items():
+        assert found[f'forget_{key}'] == pytest.approx(value, rel=1e-4)
+
+
+def test_old_classes_are_not_brought_back_by_a_teacher(build_unlearning, pair):
+    """Class 3 was erased before: the original's opinion on it must not count."""
+    model = build(build_unlearning, 'DER', weight=1.0)
+    with torch.no_grad():
+        for branch in model.detector.bbox_head.cls_branches:
+            branch.bias[3] -= 100
+    assert losses(model, pair)['replay_loss'] == pytest.approx(0, abs=1e-3)
