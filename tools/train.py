@@ -44,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, ': the same command with --resume continues')

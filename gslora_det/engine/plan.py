@@ -6,6 +6,7 @@ from typing import Dict, List, Tuple
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 
 from gslora_det.class_split import ClassSplit, TaskSequence
 from gslora_det.datasets.selection import candidate_images, draw_buffer, images_by_class
@@ -107,7 +108,8 @@ def make_plan(cfg: Config) -> List[TaskPlan]:
                                               **options)
             except ValueError as error:
                 raise ValueError(f'task {number}, {branch} branch: {error}') from None
-        passes = -(-len(buffers['retain']) // settings.retain.batch_size)
+        batch = settings.retain.batch_size * get_world_size()
+        passes = -(-len(buffers['retain']) // batch)
         tasks.append(TaskPlan(
             number, split, buffers,
             pictures=_pictures(val_images, [ids[n] for n in split.forgotten],
