@@ -214,8 +214,9 @@ def test_changed_weights_are_noticed(finished, config, tmp_path):
 
 @pytest.mark.parametrize('options, message', [
     ({'method.rank': 0}, 'rank is 0'),
-    ({'method.type': 'GSLora'}, "method 'GSLora' is unknown; there are GSLoRA"),
-    ({'method.betta': 1.0}, "unexpected keyword argument 'betta'"),
+    ({'method.type': 'GSLora'}, "no method 'GSLora': did you mean 'GSLoRA'"),
+    ({'method.betta': 1.0}, "has no option 'betta': did you mean 'beta'"),
+    ({'method.rank': 200}, 'rank is 200: a layer of 128 inputs'),
     ({'method.targets': ['encoder.layer.*']}, "target 'encoder.layer"),
     ({'method.beta': [0.1]}, 'beta has 1 values for 2 tasks'),
     ({'model.bbox_head.num_classes': 79}, 'of another shape'),
