@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import Callable
@@ -11,7 +12,7 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config, DictAction
 from mmengine.dist import init_dist, is_main_process
 
-from gslora_det.engine.checkpoint import install_safe_loader
+from gslora_det.engine.checkpoint import install_atomic_writer, install_safe_loader
 from gslora_det.engine.quiet import silence_warnings
 
 
@@ -41,6 +42,10 @@ def load_config(args: argparse.Namespace) -> Config:
     if args.cfg_options:
         cfg.merge_from_dict(args.cfg_options)
     cfg.launcher = args.launcher
+    if args.launcher != 'none' and not torch.cuda.is_available():
+        cfg.model_wrapper_cfg = dict(  # MMEngine's default asks for a GPU
+            type='MMDistributedDataParallel', device_ids=None, broadcast_buffers=False,
+            find_unused_parameters=cfg.get('find_unused_parameters', False))
     if args.work_dir:
         cfg.work_dir = args.work_dir
     elif not cfg.get('work_dir'):
@@ -53,27 +58,50 @@ def prepare_process(args: argparse.Namespace) -> None:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     silence_warnings()
     install_safe_loader()
+    install_atomic_writer()
     register_all_modules()
-    if args.launcher != 'none':
-        init_dist(args.launcher, backend='nccl' if torch.cuda.is_available() else 'gloo')
+    if args.launcher == 'none':
+        return
+    if torch.cuda.is_available():
+        init_dist(args.launcher, backend='nccl')
+    elif args.launcher == 'pytorch':
+        torch.distributed.init_process_group('gloo')  # MMEngine's function needs a GPU
+    else:
+        raise ValueError(f'--launcher {args.launcher} needs GPUs: on CPUs use '
+                         'tools/dist_train.sh or tools/dist_test.sh')
 
 
-def run_tool(main: Callable[[], None]) -> None:
-    """Runs a tool; bad input ends it with one line and exit code 2.
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a run as Ctrl-C does."""
 
-    A ``ValueError`` is what this package raises on bad input; set GSLORA_DEBUG=1 to see
-    where it came from.
+
+def _terminate(*_) -> None:
+    raise Terminated
+
+
+def run_tool(main: Callable[[], None], how_to_continue: str = '') -> None:
+    """Runs a tool; bad input and signals end it with one line.
+
+    A ``ValueError`` is what this package raises on bad input, an ``OSError`` what a full
+    disk or a read-only folder does: exit code 2. Set GSLORA_DEBUG=1 to see where it came
+    from. Ctrl-C ends with exit code 130, SIGTERM with 143.
+
+    Args:
+        main (callable): The tool.
+        how_to_continue (str): What a stopped tool says.
     """
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         main()
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         if os.environ.get('GSLORA_DEBUG'):
             raise
         if is_main_process():
             print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
+        for kind in (signal.SIGINT, signal.SIGTERM):  # let a second one not disturb the end
+            signal.signal(kind, signal.SIG_IGN)
         if is_main_process():
-            print('\nstopped: add --resume to the same command to continue',
-                  file=sys.stderr)
-        sys.exit(130)
+            print(f'stopped{how_to_continue}', file=sys.stderr)
+        sys.exit(143 if isinstance(stop, Terminated) else 130)

@@ -11,6 +11,8 @@ from typing import Any, Iterator, Union
 
 PathLike = Union[str, Path]
 
+_DRAFT = '.draft-'  # in the names of temporary files
+
 
 @contextlib.contextmanager
 def atomic_write(path: PathLike) -> Iterator[Path]:
@@ -18,20 +20,36 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
 
     The temporary file lies in the same folder. It is flushed to disk before it is
     renamed; on any error it is removed and an earlier file stays as it was.
+
+    Raises:
+        OSError: The disk is full, or the folder is gone or read-only; it names ``path``.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f'.{path.name}-', dir=path.parent)
-    os.close(handle)
-    draft = Path(name)
+    draft = None
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f'.{path.name}{_DRAFT}', dir=path.parent)
+        os.close(handle)
+        draft = Path(name)
         yield draft
         with open(draft, 'rb') as written:
             os.fsync(written.fileno())
         draft.chmod(0o644)
         draft.replace(path)
+    except OSError as error:
+        if error.errno is None:  # not the disk: a download's error, for example
+            raise
+        raise OSError(error.errno, f'cannot write {path}: {error.strerror}') from error
     finally:
-        draft.unlink(missing_ok=True)
+        if draft is not None:
+            with contextlib.suppress(OSError):
+                draft.unlink()
+
+
+def remove_drafts(folder: PathLike) -> None:
+    """Removes what killed processes left of :func:`atomic_write` in a locked folder."""
+    for draft in Path(folder).rglob(f'.*{_DRAFT}*'):
+        draft.unlink()
 
 
 def write_json(path: PathLike, content: Any) -> None:

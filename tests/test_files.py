@@ -1,10 +1,21 @@
 import hashlib
+import resource
 import subprocess
 import sys
 
 import pytest
+import torch
+from mmengine.runner import save_checkpoint
 
-from gslora_det.files import atomic_write, folder_lock, read_json, sha256, write_json
+from gslora_det.engine.checkpoint import install_atomic_writer, save_adapter, save_weights
+from gslora_det.files import (
+    atomic_write,
+    folder_lock,
+    read_json,
+    remove_drafts,
+    sha256,
+    write_json,
+)
 
 
 def test_an_error_keeps_the_old_file_and_leaves_no_draft(tmp_path):
@@ -15,6 +26,47 @@ def test_an_error_keeps_the_old_file_and_leaves_no_draft(tmp_path):
         raise RuntimeError
     assert read_json(path) == {'a': 1}
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def full_disk():
+    """Files cannot grow beyond 1,000 bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize('write', [
+    lambda path: write_json(path, 'x' * 2000),
+    lambda path: save_weights({'w': torch.ones(10_000)}, path, {}),
+    lambda path: save_adapter({'w.lora_A': torch.ones(10_000)}, path, {}),
+    lambda path: save_checkpoint({'w': torch.ones(10_000)}, str(path)),
+])
+def test_a_full_disk_keeps_the_old_file_and_names_it(tmp_path, full_disk, write):
+    install_atomic_writer()
+    path = tmp_path / 'artefact'
+    path.write_text('old')
+    with pytest.raises(OSError, match=f'cannot write {path}: ') as error:
+        write(path)
+    assert '\n' not in str(error.value)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ['old']
+
+
+@pytest.mark.parametrize('folder', ['/proc', '/dev/null'])
+def test_a_folder_that_takes_no_files_is_named(folder):
+    with pytest.raises(OSError, match=f'cannot write {folder}/a.json: '):
+        write_json(f'{folder}/a.json', {})
+
+
+def test_drafts_of_killed_processes_are_removed(tmp_path):
+    code = ('import os\nfrom gslora_det.files import atomic_write\n'
+            f'with atomic_write(r"{tmp_path / "task_1/a.json"}"): os.kill(os.getpid(), 9)')
+    subprocess.run([sys.executable, '-c', code])
+    (tmp_path / 'task_1/b.json').write_text('{}')
+    assert len(list((tmp_path / 'task_1').iterdir())) == 2
+    remove_drafts(tmp_path)
+    assert [p.name for p in (tmp_path / 'task_1').iterdir()] == ['b.json']
 
 
 def test_nan_is_refused_and_the_old_file_stays(tmp_path):

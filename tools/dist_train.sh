@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Usage: tools/dist_train.sh CONFIG GPUS [arguments of train.py]
+# Several nodes: NNODES, NODE_RANK, MASTER_ADDR and PORT, as in MMDetection.
 CONFIG=$1
 GPUS=$2
-cd "$(dirname "$0")/.." && exec torchrun \
+TOOLS=$(dirname "$0")
+PYTHONPATH="$TOOLS/..:$PYTHONPATH" exec python -m torch.distributed.run \
     --nnodes="${NNODES:-1}" --node_rank="${NODE_RANK:-0}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" --master_port="${PORT:-29500}" \
-    --nproc_per_node="$GPUS" tools/train.py "$CONFIG" --launcher pytorch "${@:3}"
+    --nproc_per_node="$GPUS" "$TOOLS/train.py" "$CONFIG" --launcher pytorch "${@:3}"

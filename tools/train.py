@@ -2,6 +2,8 @@
 
 import argparse
 
+import torch
+
 import gslora_det  # noqa: F401  (registers everything)
 from gslora_det.cli import add_common_flags, load_config, prepare_process, run_tool
 from gslora_det.engine.plain import train_plain
@@ -27,8 +29,11 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args)
     if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        if torch.cuda.is_available():
+            cfg.optim_wrapper.type = 'AmpOptimWrapper'
+            cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        else:
+            cfg.optim_wrapper.type = 'Bf16OptimWrapper'
     if args.auto_scale_lr:
         if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
             raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=…) '
@@ -44,4 +49,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, ': the same command with --resume continues')

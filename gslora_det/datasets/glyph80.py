@@ -78,6 +78,8 @@ def ensure_glyph80(root: str, num_train: int = 4000, num_val: int = 500) -> None
         if folder.exists() and any(folder.iterdir()):
             raise ValueError(f'{folder} is not empty and is not Glyph80: remove it, or set '
                              'another data_root')
+        for left in folder.parent.glob(f'.{folder.name}-*'):  # by a killed process
+            shutil.rmtree(left)
         draft = Path(tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.parent))
         try:
             _write_split(draft, 'train', num_train, TRAIN_FACES, stream=0)

@@ -6,6 +6,7 @@ Nothing here ever unpickles freely: files are read as ``.safetensors``, or as ``
 
 import collections
 import http.client
+import io
 import math
 import pickle
 import re
@@ -18,10 +19,11 @@ from urllib.parse import urlparse
 
 import numpy as np
 import torch
+from mmengine.fileio import LocalBackend
 from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from gslora_det.files import atomic_write, folder_lock
@@ -212,8 +214,11 @@ def save_weights(state: Dict[str, Tensor], path: Union[str, Path], meta: dict,
         state = {key: value.half() if value.is_floating_point() else value
                  for key, value in state.items()}
     state = _writable(state, path)
+    # Into memory first: what the disk refuses is then an OSError, which says so.
+    content = io.BytesIO()
+    torch.save(dict(meta=_plain(meta), state_dict=collections.OrderedDict(state)), content)
     with atomic_write(path) as draft:
-        torch.save(dict(meta=_plain(meta), state_dict=collections.OrderedDict(state)), draft)
+        draft.write_bytes(content.getvalue())
 
 
 def _writable(state: Dict[str, Tensor], path: Union[str, Path]) -> Dict[str, Tensor]:
@@ -246,8 +251,9 @@ def _plain(value: Any) -> Any:
 def save_adapter(state: Dict[str, Tensor], path: Union[str, Path],
                  metadata: Dict[str, str]) -> None:
     """Writes an adapter (``lora_A`` and ``lora_B``) as ``.safetensors``, atomically."""
+    content = save(_writable(state, path), metadata)
     with atomic_write(path) as draft:
-        save_file(_writable(state, path), str(draft), metadata)
+        draft.write_bytes(content)
 
 
 def load_adapter(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
@@ -276,3 +282,12 @@ def install_safe_loader() -> None:
     # torchvision://, open-mmlab:// and mmcls:// look these up by name, not by scheme.
     mmengine_checkpoint.load_from_http = load_from_safe
     mmengine_checkpoint._safe_torch_load = safe_torch_load
+
+
+def install_atomic_writer() -> None:
+    """Makes MMEngine write checkpoints atomically: a killed run leaves no half of one."""
+    def put(self: LocalBackend, obj: bytes, filepath: Union[str, Path]) -> None:
+        with atomic_write(filepath) as draft:
+            draft.write_bytes(obj)
+
+    LocalBackend.put = put

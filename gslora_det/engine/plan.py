@@ -1,14 +1,19 @@
 """Everything about a sequence that is settled before any long work starts."""
 
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.dist import get_world_size, is_main_process
 
 from gslora_det.class_split import ClassSplit, TaskSequence
+from gslora_det.datasets.annotation_checks import check_annotations
+from gslora_det.datasets.image_checks import check_images
 from gslora_det.datasets.selection import candidate_images, draw_buffer, images_by_class
+from gslora_det.engine.config_checks import check_config
 from gslora_det.files import read_json
 from gslora_det.registry import METHODS
 
@@ -36,27 +41,39 @@ class TaskPlan:
                 if classes}
 
 
-def _annotations(dataset_cfg: dict, hint: str):
-    """Class names, their category ids, and image ids by category, of a data set.
+class _Annotations:
+    """The annotation file of a data set, checked.
+
+    Attributes:
+        classes (tuple[str]): The classes that are used.
+        ids (dict[str, int]): Their category ids.
+        images (dict[int, set[int]]): Image ids by category.
+        boxed (set[int]): Categories with a box that is no crowd.
+        warnings (list[str]): What is odd and tolerated.
 
     Raises:
-        ValueError: The file or the images are missing, or a class is not in the file.
+        ValueError: The file is missing or cannot be used.
     """
-    dataset = DATASETS.build(dict(dataset_cfg, lazy_init=True))
-    ann_file, classes = Path(dataset.ann_file), dataset.metainfo['classes']
-    if not ann_file.is_file():
-        raise ValueError(f'{ann_file} is missing. {hint}'.strip())
-    coco = read_json(ann_file)
-    ids = {category['name']: category['id'] for category in coco['categories']}
-    absent = [name for name in classes if name not in ids]
-    if absent:
-        raise ValueError(f"class '{absent[0]}' is not among the categories of {ann_file}: "
-                         'make metainfo=dict(classes=…) of the data set agree with it')
-    folder = Path(dataset.data_prefix.get('img', ''))
-    if coco['images'] and not (folder / coco['images'][0]['file_name']).is_file():
-        raise ValueError(f'{folder / coco["images"][0]["file_name"]} is missing. '
-                         f'{hint}'.strip())
-    return classes, {n: ids[n] for n in classes}, images_by_class(coco['annotations'])
+
+    def __init__(self, dataset_cfg: dict, hint: str) -> None:
+        dataset = DATASETS.build(dict(dataset_cfg, lazy_init=True))
+        ann_file, self.classes = Path(dataset.ann_file), dataset.metainfo['classes']
+        if not ann_file.is_file():
+            raise ValueError(f'{ann_file} is missing. {hint}'.strip())
+        coco = read_json(ann_file)
+        self.warnings = check_annotations(coco, ann_file, self.classes)
+        ids = {category['name']: category['id'] for category in coco['categories']}
+        self.ids = {name: ids[name] for name in self.classes}
+        self.images = images_by_class(coco['annotations'])
+        self.boxed = {a['category_id'] for a in coco['annotations'] if not a['iscrowd']}
+        self._entries = {image['id']: image for image in coco['images']}
+        self._folder, self._hint = Path(dataset.data_prefix.get('img', '')), hint
+
+    def check_images(self, chosen: Optional[Iterable[int]] = None) -> None:
+        """Checks the files of the chosen images, by default of all."""
+        chosen = self._entries if chosen is None else chosen
+        self.warnings += check_images(
+            self._folder, (self._entries[key] for key in chosen), self._hint)
 
 
 def _pictures(images: Dict[int, set], forgotten: List[int], number: int) -> List[int]:
@@ -80,18 +97,19 @@ def make_plan(cfg: Config) -> List[TaskPlan]:
     Raises:
         ValueError: Something is missing or contradicts the data; one line says what.
     """
-    _check_keys(cfg)
+    check_config(cfg)
     settings, hint = cfg.sequence, cfg.get('missing_data_hint', '')
-    classes, ids, train_images = _annotations(cfg.train_dataloader.dataset, hint)
-    _, _, val_images = _annotations(cfg.val_dataloader.dataset, hint)
+    train = _Annotations(cfg.train_dataloader.dataset, hint)
+    val = _Annotations(cfg.val_dataloader.dataset, hint)
+    ids = train.ids
     sequence = TaskSequence.from_config(
-        classes, list(ids.values()),
+        train.classes, list(ids.values()),
         **{key: settings[key] for key in
            ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing')
            if key in settings})
     tasks = []
     for number, split in enumerate(sequence, 1):
-        empty = [name for name in split.forgotten if not train_images.get(ids[name])]
+        empty = [name for name in split.forgotten if ids[name] not in train.boxed]
         if empty:
             raise ValueError(f"task {number}: no training image shows '{empty[0]}': leave it "
                              'out of the sequence, or add images that show it')
@@ -102,46 +120,22 @@ def make_plan(cfg: Config) -> List[TaskPlan]:
         for branch, names in branches.items():
             options = {k: v for k, v in settings[branch].items() if k != 'batch_size'}
             try:
-                buffers[branch] = draw_buffer(train_images, [ids[n] for n in names],
+                buffers[branch] = draw_buffer(train.images, [ids[n] for n in names],
                                               seed=settings.get('buffer_seed', 123),
                                               **options)
             except ValueError as error:
                 raise ValueError(f'task {number}, {branch} branch: {error}') from None
-        passes = -(-len(buffers['retain']) // settings.retain.batch_size)
+        batch = settings.retain.batch_size * get_world_size()
+        passes = -(-len(buffers['retain']) // batch)
         iters = settings.get('iters') or settings.epochs * passes
         tasks.append(TaskPlan(
             number, split, buffers,
-            pictures=_pictures(val_images, [ids[n] for n in split.forgotten],
+            pictures=_pictures(val.images, [val.ids[n] for n in split.forgotten],
                                settings.get('pictures', 4)),
             iters=iters if METHODS.get(cfg.method.type).trains else 0))
+    val.check_images()
+    train.check_images(sorted({i for task in tasks for b in task.buffers.values() for i in b}))
+    if is_main_process():
+        for warning in train.warnings + val.warnings:
+            print(f'warning: {warning}', file=sys.stderr)
     return tasks
-
-
-def _check_keys(cfg: Config) -> None:
-    problems = []
-    for key in ('model', 'method', 'train_dataloader', 'val_dataloader', 'val_evaluator',
-                'optim_wrapper', 'load_from'):
-        if not cfg.get(key):
-            problems.append(f'{key} is missing')
-    settings = cfg.sequence
-    known = ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing', 'forget',
-             'retain', 'mixed_images', 'buffer_seed', 'iters', 'epochs', 'pictures',
-             'checkpoint_interval', 'original')
-    problems += [f"sequence has no setting '{key}'" for key in settings if key not in known]
-    for branch in ('forget', 'retain'):
-        size = settings.get(branch, {}).get('batch_size')
-        if not isinstance(size, int) or size < 1:
-            problems.append(f'sequence.{branch} needs batch_size, a whole number from 1 on')
-    if bool(settings.get('iters')) == bool(settings.get('epochs')):
-        problems.append('sequence needs either iters (steps a task) or epochs (passes over '
-                        'the retain buffer)')
-    name = (cfg.get('method') or {}).get('type')
-    if cfg.get('method') and METHODS.get(name) is None:
-        problems.append(f"method '{name}' is unknown; there are "
-                        + ', '.join(sorted(METHODS.module_dict)))
-    betas = cfg.get('method', {}).get('beta')
-    num_tasks = settings.get('num_tasks') or len(settings.get('tasks') or ())
-    if isinstance(betas, (list, tuple)) and num_tasks and len(betas) < num_tasks:
-        problems.append(f'method.beta has {len(betas)} values for {num_tasks} tasks')
-    if problems:
-        raise ValueError(f'{cfg.filename}: ' + '; '.join(problems))

@@ -12,7 +12,11 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.runner import Runner
 
-from gslora_det.engine.checkpoint import install_safe_loader, load_weights
+from gslora_det.engine.checkpoint import (
+    install_atomic_writer,
+    install_safe_loader,
+    load_weights,
+)
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.hooks.progress_hook import ProgressHook
@@ -35,7 +39,7 @@ from gslora_det.engine.task_config import (
     evaluation_config,
     task_config,
 )
-from gslora_det.files import atomic_write, folder_lock, read_json, write_json
+from gslora_det.files import atomic_write, folder_lock, read_json, remove_drafts, write_json
 from gslora_det.methods import Method
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
 
@@ -56,6 +60,7 @@ class UnlearningSequence:
 
     def __init__(self, cfg: Config, resume: bool = False) -> None:
         install_safe_loader()
+        install_atomic_writer()
         self.cfg = cfg
         self.work_dir = Path(cfg.work_dir)
         self.plan: List[TaskPlan] = make_plan(cfg)  # may draw Glyph80, with a bar
@@ -89,6 +94,7 @@ class UnlearningSequence:
         if not is_main_process():
             return self._run()
         with folder_lock(self.work_dir / '.lock', blocking=False):
+            remove_drafts(self.work_dir)
             return self._run()
 
     def _run(self) -> dict:
@@ -212,9 +218,11 @@ class UnlearningSequence:
         if not is_main_process():
             return
         print_table(self.record)
-        (self.work_dir / 'results.md').write_text(to_markdown(self.record), 'utf-8')
-        (self.work_dir / 'results.csv').write_text(to_csv(self.record), 'utf-8')
-        draw_curves(self.record, self.work_dir / 'curves.png')
+        for name, text in (('results.md', to_markdown), ('results.csv', to_csv)):
+            with atomic_write(self.work_dir / name) as draft:
+                draft.write_text(text(self.record), 'utf-8')
+        with atomic_write(self.work_dir / 'curves.png') as draft:
+            draw_curves(self.record, draft)
         self.progress.say(
             f'\nTable: {self.work_dir / "results.md"}'
             f'\nCurves: {self.work_dir / "curves.png"}'

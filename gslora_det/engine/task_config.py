@@ -39,7 +39,7 @@ def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Con
     """The run that measures the original model once, for the splits of all tasks."""
     run = _run_config(cfg, 'original', work_dir,
                       ['default_scope', 'env_cfg', 'model', 'val_dataloader',
-                       'val_evaluator', 'launcher', 'randomness'])
+                       'val_evaluator', 'launcher', 'model_wrapper_cfg', 'randomness'])
     run.val_evaluator = dict(
         run.val_evaluator, type='SplitCocoMetric', classwise=True,
         splits={name: classes for task in tasks
@@ -70,7 +70,8 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
     run = _run_config(cfg, f'task_{number}', work_dir / f'task_{number}',
                       ['default_scope', 'env_cfg', 'default_hooks', 'val_dataloader',
                        'val_evaluator', 'optim_wrapper', 'param_scheduler', 'launcher',
-                       'randomness', 'auto_scale_lr', 'find_unused_parameters'])
+                       'model_wrapper_cfg', 'randomness', 'auto_scale_lr',
+                       'find_unused_parameters'])
     split = {k: list(v) for k, v in asdict(task.split).items()}
     run.model = dict(
         type='UnlearningDetector', detector=cfg.model,
@@ -89,7 +90,8 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
     run.default_hooks = dict(run.get('default_hooks') or {})
     checkpoint = dict(run.default_hooks.get('checkpoint') or {})
     run.default_hooks.checkpoint = dict(
-        checkpoint, type='CheckpointHook', by_epoch=False, max_keep_ckpts=1,
+        checkpoint, type='CheckpointHook', by_epoch=False,
+        max_keep_ckpts=2,  # MMEngine removes the older ones before it writes
         interval=cfg.sequence.get('checkpoint_interval', 200), save_last=False)
     run.val_evaluator = dict(
         run.val_evaluator, type='SplitCocoMetric', classwise=True, splits=task.splits(),
@@ -99,8 +101,9 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
     meta = dict(task=number, forgotten=split['forgotten'], old=split['old'],
                 dataset_meta=dataset_meta)
     run.custom_hooks = [
-        dict(type='MethodHook'), dict(type='RandomStateHook'), dict(type='GroupNormHook'),
-        dict(type='ExportHook', meta=meta), *copy.deepcopy(cfg.get('custom_hooks') or [])]
+        dict(type='MethodHook'), dict(type='FiniteHook'), dict(type='RandomStateHook'),
+        dict(type='GroupNormHook'), dict(type='ExportHook', meta=meta),
+        *copy.deepcopy(cfg.get('custom_hooks') or [])]
     if task.pictures:
         run.custom_hooks.append(dict(
             type='ErasedBoxesHook', images=task.pictures,

@@ -21,12 +21,16 @@ class LoRALinear(nn.Linear):
         lora_alpha (float): The update is scaled by s = lora_alpha / r.
 
     Raises:
-        ValueError: ``rank`` is below 1.
+        ValueError: ``rank`` is below 1 or larger than the layer.
     """
 
     def __init__(self, linear: nn.Linear, rank: int, lora_alpha: float = 1.0) -> None:
         if rank < 1:
             raise ValueError(f'LoRA rank is {rank}: set a whole number from 1 on')
+        if rank > min(linear.weight.shape):
+            raise ValueError(f'LoRA rank is {rank}: a layer of {linear.in_features} inputs and '
+                             f'{linear.out_features} outputs takes at most '
+                             f'{min(linear.weight.shape)}')
         nn.Module.__init__(self)
         self.in_features = linear.in_features
         self.out_features = linear.out_features

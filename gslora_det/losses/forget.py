@@ -1,7 +1,18 @@
 """Terms that push the forgotten classes away."""
 
 import torch.nn.functional as F
+from mmdet.utils import reduce_mean
 from torch import Tensor
+
+
+def _mean(values: Tensor) -> Tensor:
+    """Sum over the mean number of values a process, as MMDet's avg_factor.
+
+    Averaged over the processes this is the mean of all their values, however unevenly
+    they are spread; without values it is 0.
+    """
+    count = reduce_mean(values.new_tensor(float(len(values))))
+    return values.sum() / count.clamp(min=1)
 
 
 def bounded_forget_loss(loss_cls: Tensor, bound: float) -> Tensor:
@@ -31,7 +42,7 @@ def positive_focal_loss(logits: Tensor, alpha: float, gamma: float) -> Tensor:
         Tensor: A scalar; 0 where there is no matched query.
     """
     loss = alpha * (1 - logits.sigmoid())**gamma * F.softplus(-logits)
-    return loss.sum() / max(len(logits), 1)
+    return _mean(loss)
 
 
 def margin_forget_loss(logits: Tensor, margin: float) -> Tensor:
@@ -47,4 +58,4 @@ def margin_forget_loss(logits: Tensor, margin: float) -> Tensor:
     Returns:
         Tensor: A scalar; 0 where there is no matched query.
     """
-    return F.relu(logits + margin).sum() / max(len(logits), 1)
+    return _mean(F.relu(logits + margin))

@@ -16,6 +16,7 @@ from gslora_det.losses import (
     margin_forget_loss,
     positive_focal_loss,
 )
+from gslora_det.losses.group_sparse import NORMS
 from gslora_det.methods.base import Method
 from gslora_det.methods.teacher import Memory, Outputs, Teacher, last_layer
 from gslora_det.models.detr_step import (
@@ -28,13 +29,16 @@ from gslora_det.models.detr_step import (
     query_outputs,
     supervised_layers,
 )
+from gslora_det.options import (
+    COUNT,
+    FLAG,
+    NOT_NEGATIVE,
+    POSITIVE,
+    each,
+    one_of,
+    require,
+)
 from gslora_det.registry import METHODS
-
-
-def _check(name: str, value: str, known: Sequence[str]) -> str:
-    if value not in known:
-        raise ValueError(f"GSLoRA: {name} is '{value}': set one of {', '.join(known)}")
-    return value
 
 
 @METHODS.register_module()
@@ -71,7 +75,7 @@ class GSLoRA(Method):
         **kwargs: See :class:`Method`.
 
     Raises:
-        ValueError: An option has an unknown value, or rank < 1.
+        ValueError: An option is out of range.
     """
 
     def __init__(self, rank: int = 8, lora_alpha: float = 1.0,
@@ -81,17 +85,24 @@ class GSLoRA(Method):
                  update: str = 'subgradient', distill: float = 0.0, hold: float = 0.0,
                  cache_teachers: bool = False, aux_losses: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
+        require(
+            'GSLoRA', rank=(rank, COUNT), lora_alpha=(lora_alpha, POSITIVE),
+            alpha=(alpha, NOT_NEGATIVE), beta=(beta, each(NOT_NEGATIVE)),
+            bound=(bound, NOT_NEGATIVE), margin=(margin, NOT_NEGATIVE),
+            distill=(distill, NOT_NEGATIVE), hold=(hold, NOT_NEGATIVE),
+            forget_term=(forget_term, one_of('full', 'positive', 'margin')),
+            norm=(norm, one_of(*NORMS)), update=(update, one_of('subgradient', 'proximal')),
+            cache_teachers=(cache_teachers, FLAG), aux_losses=(aux_losses, FLAG))
         self.rank = rank
         self.lora_alpha = lora_alpha
         self.targets = targets
         self.alpha = alpha
         self.beta = beta[self.task - 1] if isinstance(beta, (list, tuple)) else beta
-        self.forget_term = _check('forget_term', forget_term,
-                                  ('full', 'positive', 'margin'))
+        self.forget_term = forget_term
         self.bound = bound
         self.margin = margin
-        self.norm = _check('norm', norm, ('joint', 'separate'))
-        self.update = _check('update', update, ('subgradient', 'proximal'))
+        self.norm = norm
+        self.update = update
         self.distill = distill
         self.hold = hold if self.old else 0.0
         self.aux_losses = aux_losses

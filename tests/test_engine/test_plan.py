@@ -68,7 +68,7 @@ def test_pictures_show_forgotten_classes(cfg, glyph80):
     (dict(iters=None), 'either iters'),
     (dict(iter=5), "no setting 'iter'"),
     (dict(forget=dict(fraction=2.0, batch_size=8)), 'fraction is 2.0'),
-    (dict(forget=dict(fraction=0.1, batch_size=0)), 'sequence.forget needs batch_size'),
+    (dict(forget=dict(fraction=0.1)), 'sequence.forget needs batch_size'),
 ])
 def test_contradictions_give_one_line(cfg, change, message):
     if 'tasks' in change:
@@ -107,7 +107,7 @@ def test_a_class_in_no_image_is_refused(cfg, tmp_path, glyph80):
 
 def test_classes_that_are_not_in_the_file_are_refused(cfg, tmp_path, glyph80):
     cfg.train_dataloader.dataset.metainfo = dict(classes=('Latin A', 'unicorn'))
-    with pytest.raises(ValueError, match="class 'unicorn' is not among the categories"):
+    with pytest.raises(ValueError, match="not among the categories.*unicorn"):
         make_plan(cfg)
 
 

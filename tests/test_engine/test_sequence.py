@@ -1,4 +1,6 @@
 import json
+import math
+import resource
 import shutil
 
 import pytest
@@ -155,6 +157,37 @@ def test_resumed_within_a_task_ends_the_same(finished, config, tmp_path):
     assert without_times(finished) == without_times(tmp_path)
 
 
+def test_a_full_disk_loses_nothing(config, tmp_path):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, hard))
+        with pytest.raises(OSError, match=f'cannot write {tmp_path}/task_1/.*: File too large'):
+            UnlearningSequence(config(tmp_path)).run()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    continued = UnlearningSequence(config(tmp_path), resume=True)
+    assert continued.record['original']['AP'] > 0
+
+
+@HOOKS.register_module()
+class SpoilHook(Hook):
+    """Makes a weight infinite after a step, as an exploding update does."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 3:
+            next(p for p in runner.model.parameters() if p.requires_grad).data[:] = math.inf
+
+
+def test_weights_that_are_not_finite_stop_the_run(config, tmp_path):
+    spoil = dict(type='SpoilHook', priority='HIGH')
+    with pytest.raises(ValueError, match='task 1, step 4: a trained weight is not finite'):
+        UnlearningSequence(config(tmp_path, custom_hooks=[spoil])).run()
+    assert not (tmp_path / 'task_1/merged.pth').exists()
+    assert [p.name for p in (tmp_path / 'task_1').glob('iter_*.pth')] == ['iter_2.pth']
+    good = read_weights(tmp_path / 'task_1/iter_2.pth')
+    assert all(value.isfinite().all() for value in good.values())
+
+
 def test_one_step_less_ends_differently(finished, config, tmp_path):
     UnlearningSequence(config(tmp_path, **{'sequence.iters': 4})).run()
     assert not same(weights_of(finished, 1), weights_of(tmp_path, 1))
@@ -181,8 +214,9 @@ def test_changed_weights_are_noticed(finished, config, tmp_path):
 
 @pytest.mark.parametrize('options, message', [
     ({'method.rank': 0}, 'rank is 0'),
-    ({'method.type': 'GSLora'}, "method 'GSLora' is unknown; there are GSLoRA"),
-    ({'method.betta': 1.0}, "unexpected keyword argument 'betta'"),
+    ({'method.type': 'GSLora'}, "no method 'GSLora': did you mean 'GSLoRA'"),
+    ({'method.betta': 1.0}, "has no option 'betta': did you mean 'beta'"),
+    ({'method.rank': 200}, 'rank is 200: a layer of 128 inputs'),
     ({'method.targets': ['encoder.layer.*']}, "target 'encoder.layer"),
     ({'method.beta': [0.1]}, 'beta has 1 values for 2 tasks'),
     ({'model.bbox_head.num_classes': 79}, 'of another shape'),

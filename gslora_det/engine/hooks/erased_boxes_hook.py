@@ -4,13 +4,13 @@ from typing import Dict, Optional, Sequence
 import mmcv
 import torch
 from mmdet.registry import HOOKS
-from mmengine.dist import master_only
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from PIL import Image
 
-from gslora_det.files import read_json, write_json
+from gslora_det.files import atomic_write, read_json, write_json
 from gslora_det.visualization import draw_erased_boxes
 
 
@@ -47,21 +47,27 @@ class ErasedBoxesHook(Hook):
                     path=sample.img_path, bboxes=found.bboxes.tolist(),
                     scores=found.scores.tolist(), labels=found.labels.tolist())
 
-    @master_only
     def after_val_epoch(self, runner: Runner, metrics=None) -> None:
+        # Every process has seen a part of the images.
+        found = {image_id: prediction for part in all_gather_object(self._found)
+                 for image_id, prediction in part.items()}
+        if is_main_process():
+            self._write(runner, found)
+
+    def _write(self, runner: Runner, found: Dict[str, dict]) -> None:
         if self.split is None:
-            write_json(self.predictions, self._found)
+            write_json(self.predictions, found)
             return
         before = read_json(self.predictions)
         classes = runner.val_dataloader.dataset.metainfo['classes']
-        for image_id, after in self._found.items():
+        for image_id, after in found.items():
             picture = draw_erased_boxes(
                 mmcv.imread(after['path'], channel_order='rgb'),
                 _instances(before[image_id]), _instances(after), self.split, classes,
                 self.score_thr)
             path = Path(self.out_dir) / f'{Path(after["path"]).stem}.png'
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture).save(path)
+            with atomic_write(path) as draft:
+                Image.fromarray(picture).save(draft, 'PNG')
 
 
 def _instances(found: dict) -> InstanceData:

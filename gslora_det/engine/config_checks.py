@@ -1,0 +1,117 @@
+"""What can be wrong in a config that has a ``sequence``, before any data are read."""
+
+import inspect
+from typing import Any, Dict, List
+
+from mmengine.config import Config
+
+from gslora_det.datasets.branch_dataset import BRANCHES
+from gslora_det.options import (
+    COUNT,
+    COUNT_OR_ZERO,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    SHARE,
+    Rule,
+    one_of,
+    problem,
+    unknown,
+)
+from gslora_det.registry import METHODS
+
+_NEEDED = ('model', 'method', 'train_dataloader', 'val_dataloader', 'val_evaluator',
+           'optim_wrapper', 'load_from')
+# What these say is checked where classes are known, by TaskSequence, and where another
+# sequence's record is read.
+_ELSEWHERE = ('order', 'tasks', 'missing', 'original')
+_SEQUENCE = dict(
+    num_tasks=COUNT, classes_per_task=COUNT, iters=COUNT, epochs=COUNT,
+    checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED,
+    mixed_images=one_of('background', 'ignore'))
+_BRANCH = dict(batch_size=COUNT, fraction=SHARE, shots=COUNT, per=one_of('class', 'total'))
+# The sequence tells the method these.
+_GIVEN = dict(classes=['a', 'b'], split=dict(retained=['a'], forgotten=['b']), task=1)
+
+
+def check_config(cfg: Config) -> None:
+    """Checks settings that do not depend on the data.
+
+    Raises:
+        ValueError: Something is missing, unknown or out of range; one line lists all.
+    """
+    problems = [f'{key} is missing' for key in _NEEDED if not cfg.get(key)]
+    problems += _check_sequence(cfg.sequence)
+    problems += _check_method(cfg.get('method') or {}, cfg.sequence)
+    problems += _check_optimizer(cfg.get('optim_wrapper') or {})
+    seed = cfg.get('randomness', {}).get('seed')
+    problems += _check_values('randomness.', dict(seed=seed), dict(seed=SEED))
+    if problems:
+        raise ValueError(f'{cfg.filename}: ' + '; '.join(problems))
+
+
+def _check_values(prefix: str, values: Dict[str, Any], rules: Dict[str, Rule]) -> List[str]:
+    """Problems of the values that are set; None stands for a setting that is not."""
+    return [text for name, rule in rules.items() if values.get(name) is not None
+            for text in problem(prefix + name, values[name], rule)]
+
+
+def _check_sequence(settings: dict) -> List[str]:
+    known = (*_SEQUENCE, *_ELSEWHERE, *BRANCHES)
+    problems = [unknown(key, known, 'sequence has no setting')
+                for key in settings if key not in known]
+    problems += _check_values('sequence.', settings, _SEQUENCE)
+    for branch in BRANCHES:
+        options = settings.get(branch)
+        if not isinstance(options, dict):
+            problems.append(f'sequence.{branch} is missing: set dict(batch_size=…, '
+                            'fraction=… or shots=…)')
+            continue
+        problems += [unknown(key, _BRANCH, f'sequence.{branch} has no setting')
+                     for key in options if key not in _BRANCH]
+        problems += _check_values(f'sequence.{branch}.', options, _BRANCH)
+        if options.get('batch_size') is None:
+            problems.append(f'sequence.{branch} needs batch_size, {COUNT.words}')
+    if (settings.get('iters') is None) == (settings.get('epochs') is None):
+        problems.append('sequence needs either iters (steps a task) or epochs (passes over '
+                        'the retain buffer)')
+    return problems
+
+
+def _check_method(options: dict, settings: dict) -> List[str]:
+    options = dict(options)
+    name = options.pop('type', None)
+    method = METHODS.get(name) if isinstance(name, str) else None
+    if method is None:
+        return [unknown(name, METHODS.module_dict, 'method.type: there is no method')]
+    known = _options(method)
+    problems = [unknown(key, known, f'method {name} has no option')
+                for key in options if key not in known]
+    given = {key: value for key, value in options.items() if key in known}
+    try:
+        method(**given, **_GIVEN)
+    except (TypeError, ValueError) as error:
+        problems.append(f'method: {error}')
+    betas = options.get('beta')
+    num_tasks = settings.get('num_tasks') or len(settings.get('tasks') or ())
+    if isinstance(betas, (list, tuple)) and len(betas) < num_tasks:
+        problems.append(f'method.beta has {len(betas)} values for {num_tasks} tasks')
+    return problems
+
+
+def _options(method: type) -> List[str]:
+    """The options of a method and of the classes that its ``**kwargs`` go to."""
+    names = []
+    for cls in method.__mro__:
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        names += [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return [name for name in names if name != 'self' and name not in _GIVEN]
+
+
+def _check_optimizer(wrapper: dict) -> List[str]:
+    return (_check_values('optim_wrapper.optimizer.', wrapper.get('optimizer') or {},
+                          dict(lr=POSITIVE, weight_decay=NOT_NEGATIVE))
+            + _check_values('optim_wrapper.clip_grad.', wrapper.get('clip_grad') or {},
+                            dict(max_norm=POSITIVE)))

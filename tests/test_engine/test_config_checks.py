@@ -1,0 +1,103 @@
+import math
+
+import pytest
+from conftest import CONFIGS
+from mmengine.config import Config
+
+from gslora_det.engine.config_checks import check_config
+
+NAN = math.nan
+
+
+@pytest.fixture
+def cfg():
+    return Config.fromfile(CONFIGS / 'glyph80/ddetr_forget_80-10x7.py')
+
+
+def message_of(cfg, options):
+    cfg.merge_from_dict(options)
+    with pytest.raises(ValueError) as error:
+        check_config(cfg)
+    assert '\n' not in str(error.value)
+    return str(error.value)
+
+
+def test_shipped_configs_pass():
+    for path in CONFIGS.rglob('ddetr_forget_*.py'):
+        check_config(Config.fromfile(path))
+
+
+@pytest.mark.parametrize('typo, meant', [
+    ('sequence.ordr', 'order'), ('sequence.num_task', 'num_tasks'),
+    ('sequence.class_per_task', 'classes_per_task'), ('sequence.task', 'tasks'),
+    ('sequence.mising', 'missing'), ('sequence.forgets', 'forget'),
+    ('sequence.retained', 'retain'), ('sequence.mix_images', 'mixed_images'),
+    ('sequence.bufferseed', 'buffer_seed'), ('sequence.iter', 'iters'),
+    ('sequence.epoch', 'epochs'), ('sequence.picture', 'pictures'),
+    ('sequence.checkpoint_intervall', 'checkpoint_interval'),
+    ('sequence.forget.batchsize', 'batch_size'), ('sequence.forget.fractions', 'fraction'),
+    ('sequence.retain.shot', 'shots'), ('sequence.retain.pre', 'per'),
+    ('method.ranks', 'rank'), ('method.lora_alfa', 'lora_alpha'),
+    ('method.target', 'targets'), ('method.alfa', 'alpha'), ('method.betas', 'beta'),
+    ('method.forget_terms', 'forget_term'), ('method.bounds', 'bound'),
+    ('method.margn', 'margin'), ('method.norms', 'norm'), ('method.updates', 'update'),
+    ('method.distil', 'distill'), ('method.holds', 'hold'),
+    ('method.aux_loss', 'aux_losses'), ('method.cache_teacher', 'cache_teachers'),
+])
+def test_a_typo_names_what_was_meant(cfg, typo, meant):
+    message = message_of(cfg, {typo: 1})
+    assert f"'{typo.rsplit('.', 1)[1]}': did you mean '{meant}'?" in message
+
+
+@pytest.mark.parametrize('name, value', [
+    ('sequence.num_tasks', 0), ('sequence.num_tasks', -1), ('sequence.num_tasks', 1.5),
+    ('sequence.classes_per_task', True), ('sequence.iters', -3), ('sequence.iters', NAN),
+    ('sequence.iters', 10**12), ('sequence.iters', '150'), ('sequence.pictures', -1),
+    ('sequence.checkpoint_interval', 0), ('sequence.buffer_seed', -1),
+    ('sequence.buffer_seed', 2**40), ('sequence.mixed_images', 'ignored'),
+    ('sequence.forget.batch_size', 0), ('sequence.retain.batch_size', 10**9),
+    ('sequence.forget.fraction', 0), ('sequence.forget.fraction', -0.1),
+    ('sequence.forget.fraction', 1.5), ('sequence.retain.fraction', NAN),
+    ('sequence.retain.shots', 0), ('sequence.retain.shots', 2.5),
+    ('sequence.retain.per', 'image'),
+    ('method.rank', 0), ('method.rank', -8), ('method.rank', 8.0), ('method.rank', 10**9),
+    ('method.lora_alpha', 0), ('method.lora_alpha', NAN), ('method.alpha', -3e-4),
+    ('method.beta', -0.1), ('method.beta', math.inf), ('method.beta', [0.1] * 6 + [NAN]),
+    ('method.beta', []), ('method.beta', 'high'), ('method.bound', NAN),
+    ('method.margin', -1.0), ('method.margin', None), ('method.distill', -1.0),
+    ('method.hold', math.inf), ('method.forget_term', 'marginal'),
+    ('method.norm', 'l2'), ('method.update', 'adam'), ('method.cache_teachers', 'no'),
+    ('method.aux_losses', 2),
+    ('optim_wrapper.optimizer.lr', 0.0), ('optim_wrapper.optimizer.lr', NAN),
+    ('optim_wrapper.optimizer.lr', -1e-3), ('optim_wrapper.optimizer.weight_decay', -1),
+    ('optim_wrapper.clip_grad.max_norm', 0), ('randomness.seed', -1),
+])
+def test_a_value_out_of_range_is_named(cfg, name, value):
+    message = message_of(cfg, {name: value})
+    shown = name.split('.', 1)[1] if name.startswith('method') else name
+    assert f'{shown} is {value!r}: set ' in message
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'sequence.forget': None}, 'sequence.forget is missing'),
+    ({'sequence.iters': None}, 'either iters'),
+    ({'sequence.epochs': 3}, 'either iters'),
+    ({'method': None}, 'method is missing'),
+    ({'method.type': 'GS-LoRA'}, "no method 'GS-LoRA': did you mean 'GSLoRA'?"),
+    ({'method.type': None}, "no method 'None'"),
+    ({'method.classes': ['a']}, "no option 'classes'"),
+    ({'method.beta': [0.1, 0.2]}, 'beta has 2 values for 7 tasks'),
+    ({'optim_wrapper': None}, 'optim_wrapper is missing'),
+    ({'load_from': None}, 'load_from is missing'),
+])
+def test_what_is_missing_or_contradicts_is_named(cfg, options, message):
+    assert message in message_of(cfg, options)
+
+
+def test_all_errors_are_in_one_line(cfg):
+    message = message_of(cfg, {
+        'load_from': None, 'sequence.iter': 3, 'sequence.pictures': -1, 'method.rnk': 2,
+        'method.rank': 0, 'method.alpha': NAN, 'optim_wrapper.optimizer.lr': -1})
+    for part in ('load_from is missing', "'iter'", 'pictures is -1', "'rnk'", 'rank is 0',
+                 'alpha is nan', 'lr is -1'):
+        assert part in message

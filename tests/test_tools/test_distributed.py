@@ -1,0 +1,131 @@
+"""Two processes on a CPU, through the tools' own scripts."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import CONFIGS, ROOT
+
+from gslora_det.engine.checkpoint import read_weights
+from gslora_det.files import read_json
+
+# Writes the mean of each loss over the processes, as DDP averages their gradients; FAULT
+# makes the second process fail in its own way at its second step.
+HOOK = """
+import json, os
+import torch
+from mmdet.registry import HOOKS
+from mmengine.dist import all_reduce_dict, get_rank, is_main_process
+from mmengine.hooks import Hook
+
+@HOOKS.register_module()
+class LossesHook(Hook):
+    priority = 'HIGHEST'
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if get_rank() == 1 and runner.iter == 1 and os.environ.get('FAULT') == 'raise':
+            raise RuntimeError('no luck on rank 1')
+        if get_rank() == 1 and runner.iter == 1 and os.environ.get('FAULT') == 'nan':
+            outputs['retain_loss_bbox'].fill_(float('nan'))
+        losses = {k: v.detach().clone() for k, v in outputs.items() if 'loss' in k}
+        all_reduce_dict(losses, 'mean')
+        if is_main_process():
+            with open(os.environ['LOSSES'], 'a') as file:
+                file.write(json.dumps({k: v.item() for k, v in losses.items()}) + '\\n')
+"""
+
+
+@pytest.fixture(scope='module')
+def start(glyph80, tmp_path_factory):
+    """Starts a run of one task; gives its folder, its losses and the finished process."""
+    folder = tmp_path_factory.mktemp('distributed')
+    (folder / 'losses_hook.py').write_text(HOOK)
+    (folder / 'config.py').write_text(
+        f"_base_ = '{CONFIGS}/glyph80/ddetr_forget_80-5.py'\n"
+        f"custom_imports = dict(imports=['losses_hook'])\n"
+        f"custom_hooks = [dict(type='LossesHook')]\n"
+        f"load_from = '{ROOT}/checkpoints/deformable-detr_r18_glyph80.pth'\n")
+
+    def run(name, processes, iters=4, **env):
+        work_dir = folder / name
+        arguments = [
+            '--work-dir', work_dir, '--cfg-options', f'sequence.iters={iters}',
+            f'sequence.forget.batch_size={4 // processes}',
+            f'sequence.retain.batch_size={8 // processes}', 'sequence.pictures=2',
+            f'val_evaluator.ann_file={glyph80}/annotations/val.json', *(
+                f'{split}_dataloader.dataset.data_root={glyph80}'
+                for split in ('train', 'val', 'test'))]
+        command = ([sys.executable, ROOT / 'tools/train.py', folder / 'config.py']
+                   if processes == 1 else
+                   [ROOT / 'tools/dist_train.sh', folder / 'config.py', processes])
+        with socket.socket() as free:
+            free.bind(('127.0.0.1', 0))
+            port = free.getsockname()[1]
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+        losses = folder / f'{name}.jsonl'
+        result = subprocess.run(
+            [str(a) for a in command + arguments], cwd=ROOT, capture_output=True, text=True,
+            timeout=300, env=dict(
+                os.environ, PATH=path, PORT=str(port), LOSSES=str(losses),
+                PYTHONPATH=os.pathsep.join([str(ROOT), str(folder)]), **env))
+        steps = [json.loads(line) for line in losses.read_text().splitlines()]
+        return work_dir, steps, result
+    return run
+
+
+@pytest.fixture(scope='module')
+def one_and_two(start):
+    runs = [start(name, processes) for name, processes in (('one', 1), ('two', 2))]
+    for _, _, result in runs:
+        assert result.returncode == 0, result.stderr
+    return runs
+
+
+def test_two_processes_have_the_losses_of_one(one_and_two):
+    (_, one, _), (_, two, _) = one_and_two
+    assert len(one) == len(two) == 4
+    assert {'retain_loss_cls', 'forget_loss_cls', 'distill_loss_cls'} < set(one[0])
+    for a, b in zip(one, two):
+        assert b == pytest.approx(a, rel=1e-5, abs=1e-5)
+
+
+def test_two_processes_end_like_one(one_and_two):
+    (one, _, _), (two, _, _) = one_and_two
+    first, second = (read_json(folder / 'sequence.json') for folder in (one, two))
+    assert second['original'] == first['original']  # no image is counted twice
+    for key in ('AP_retained', 'AP_forgotten', 'H'):
+        assert second['tasks'][0]['metrics'][key] == pytest.approx(
+            first['tasks'][0]['metrics'][key], abs=1e-4)
+    assert first['tasks'][0]['images_seen'] == second['tasks'][0]['images_seen'] == 4 * 12
+    weights = [read_weights(folder / 'task_1/merged.pth') for folder in (one, two)]
+    for key, value in weights[0].items():
+        torch.testing.assert_close(weights[1][key], value, rtol=0, atol=1e-5)
+    pictures = [sorted(p.name for p in folder.glob('erased/task_1/*')) for folder in (one, two)]
+    assert pictures[0] == pictures[1] and len(pictures[0]) == 2
+
+
+def test_rank_0_alone_writes_and_speaks(one_and_two):
+    _, (folder, _, result) = one_and_two
+    assert result.stdout.count('Table:') == 1
+    assert len(list(folder.glob('task_1/*/*.log'))) == 1
+
+
+def test_an_exception_on_one_rank_ends_all_with_its_traceback(start):
+    folder, steps, result = start('raise', 2, FAULT='raise')
+    assert result.returncode != 0 and len(steps) == 1
+    assert "raise RuntimeError('no luck on rank 1')" in result.stderr
+    assert not list(folder.glob('task_1/merged.pth'))
+
+
+def test_a_loss_that_is_not_finite_on_one_rank_ends_all(start):
+    folder, steps, result = start('nan', 2, FAULT='nan')
+    assert result.returncode != 0 and len(steps) == 2
+    errors = [line for line in result.stderr.splitlines() if line.startswith('error: ')]
+    assert len(errors) == 1 and errors[0].startswith(
+        'error: task 1, step 2: retain_loss_bbox is not finite')
+    assert not list(folder.glob('task_1/merged.pth'))
