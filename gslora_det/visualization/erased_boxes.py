@@ -10,7 +10,12 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from gslora_det.evaluation.box_fates import IOU_THR, Detections, counterparts, erased_boxes
+from gslora_det.visualization.detection_fates import (
+    IOU_THR,
+    Detections,
+    counterparts,
+    erased_boxes,
+)
 
 # Okabe-Ito: told apart with any colour vision; dashes and words repeat what the
 # colour says.

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gslora_det.evaluation import erased_boxes
 from gslora_det.visualization import draw_erased_boxes
+from gslora_det.visualization.detection_fates import erased_boxes
 
 CLASSES = ('person', 'horse', 'cat')
 PERSON, HORSE, CAT = range(3)
