@@ -18,7 +18,7 @@ from gslora_det.evaluation.boxes import (
 
 IOU_THR = 0.5
 ROLES = ('forgotten', 'old', 'retained')
-FATES = ('erased', 'kept', 'renamed', 'survived', 'lost', 'ghost', 'missed')
+FATES = ('erased', 'renamed', 'survived', 'kept', 'lost', 'ghost', 'missed')
 UNWANTED = ('renamed', 'survived', 'lost', 'ghost')
 
 
