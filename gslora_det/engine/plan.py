@@ -36,7 +36,7 @@ class TaskPlan:
                 if classes}
 
 
-def _annotations(dataset_cfg: dict, hint: str):
+def annotations(dataset_cfg: dict, hint: str):
     """Class names, their category ids, and image ids by category, of a data set.
 
     Raises:
@@ -82,8 +82,8 @@ def make_plan(cfg: Config) -> List[TaskPlan]:
     """
     _check_keys(cfg)
     settings, hint = cfg.sequence, cfg.get('missing_data_hint', '')
-    classes, ids, train_images = _annotations(cfg.train_dataloader.dataset, hint)
-    _, _, val_images = _annotations(cfg.val_dataloader.dataset, hint)
+    classes, ids, train_images = annotations(cfg.train_dataloader.dataset, hint)
+    _, _, val_images = annotations(cfg.val_dataloader.dataset, hint)
     sequence = TaskSequence.from_config(
         classes, list(ids.values()),
         **{key: settings[key] for key in

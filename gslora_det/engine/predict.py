@@ -1,7 +1,8 @@
 """What a plain detector finds in a config's validation images."""
 
 import copy
-from typing import Dict, NamedTuple, Optional, Sequence
+from pathlib import Path
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from mmdet.registry import DATASETS, MODELS
@@ -11,6 +12,7 @@ from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader, Subset
 
 from gslora_det.engine.checkpoint import load_weights
+from gslora_det.engine.plan import annotations
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.quiet import quiet
 from gslora_det.evaluation import Detections, Objects
@@ -32,6 +34,24 @@ class Prediction(NamedTuple):
     detections: Detections
 
 
+def validation_set(cfg: Config) -> Tuple[Any, Dict[int, Tuple[int, dict]]]:
+    """A config's validation data set, and by image id each image's index and annotations.
+
+    The annotations are in pixels of the original image; a pipeline may scale its boxes.
+
+    Raises:
+        ValueError: A file is missing; one line says which.
+    """
+    if 'val_dataloader' not in cfg:
+        raise ValueError(f'{cfg.filename} has no val_dataloader')
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    annotations(cfg.val_dataloader.dataset, cfg.get('missing_data_hint', ''))  # may draw it
+    with quiet():
+        dataset = DATASETS.build(cfg.val_dataloader.dataset)
+    infos = map(dataset.get_data_info, range(len(dataset)))
+    return dataset, {info['img_id']: (index, info) for index, info in enumerate(infos)}
+
+
 def predict(cfg: Config, weights: str,
             image_ids: Optional[Sequence[int]] = None) -> Dict[int, Prediction]:
     """Runs a plain MMDet detector over the validation images, on a GPU where there is one.
@@ -47,26 +67,21 @@ def predict(cfg: Config, weights: str,
     Raises:
         ValueError: The weights do not fit, or there is no image of an id.
     """
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    dataset, infos = validation_set(cfg)
     with quiet():
         detector = MODELS.build(copy.deepcopy(cfg.model))  # MMDet writes into its config
         load_weights(detector, weights)
         detector.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
-        loader_cfg = cfg.val_dataloader
-        dataset = DATASETS.build(loader_cfg.dataset)
-    # The annotations are read here, not from the batches: a pipeline may scale their boxes.
-    infos = {info['img_id']: (i, info) for i, info in
-             enumerate(map(dataset.get_data_info, range(len(dataset))))}
     unknown = [i for i in image_ids or () if i not in infos]
     if unknown:
         raise ValueError(f'there is no validation image of id {unknown[0]}')
     chosen = [i for i in infos if image_ids is None or i in image_ids]
     loader = DataLoader(Subset(dataset, [infos[i][0] for i in chosen]),
-                        loader_cfg.batch_size, collate_fn=pseudo_collate,
-                        num_workers=loader_cfg.get('num_workers', 0))
+                        cfg.val_dataloader.batch_size, collate_fn=pseudo_collate,
+                        num_workers=cfg.val_dataloader.get('num_workers', 0))
     found = {}
     with SequenceProgress(len(chosen)) as progress, torch.no_grad():
-        progress.stage('predicting')
+        progress.stage(Path(weights).name)
         for batch in loader:
             for sample in detector.test_step(batch):
                 info = infos[sample.img_id][1]

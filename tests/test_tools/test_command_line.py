@@ -5,15 +5,9 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, run
 
 CONFIG = 'configs/glyph80/ddetr_forget_80-1.py'
-
-
-def run(*command, cwd=ROOT, **env):
-    return subprocess.run(
-        [sys.executable, *map(str, command)], cwd=cwd, capture_output=True, text=True,
-        env=dict(os.environ, PYTHONPATH=str(ROOT), **env))
 
 
 @pytest.fixture(scope='module')
