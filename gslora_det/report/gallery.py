@@ -1,0 +1,128 @@
+"""What became of the objects in the validation images, counted and in pictures."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping
+from itertools import zip_longest
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from gslora_det.class_split import ClassSplit
+from gslora_det.evaluation import box_fates, class_roles, fate_summary
+from gslora_det.evaluation.box_fates import FATES, UNWANTED
+from gslora_det.visualization import draw_erased_boxes
+
+MEANINGS = {
+    'erased': 'of an erased class; the original found it, nothing finds it now',
+    'survived': 'of an erased class, but still found as this class',
+    'kept': 'of a retained class, and still found',
+    'lost': 'of a retained class, but found no more',
+    'renamed': 'found by the original as its class, now only as another one',
+    'ghost': 'a new detection where its class has no object',
+    'missed': 'not found by the original either, so neither success nor harm',
+}
+MAX_SIDE = 640  # pixels; larger pictures are shrunk to keep the page small
+
+
+class Picture(NamedTuple):
+    """One image as the original and as the unlearned detector sees it.
+
+    Attributes:
+        name: Of its file.
+        boxes: Class and fate of each object and ghost.
+        before: Data URI of a JPEG with the original's boxes.
+        after: The same with the unlearned model's, of the same size.
+        size: Width and height in pixels.
+    """
+
+    name: str
+    boxes: list[tuple[str, str]]
+    before: str
+    after: str
+    size: tuple[int, int]
+
+
+class Gallery(NamedTuple):
+    """The fates of all objects, and pictures of some.
+
+    Attributes:
+        summary: See :func:`gslora_det.evaluation.fate_summary`.
+        pictures: Those with unwanted fates first.
+        score_thr: Only detections with a score above it count and are drawn.
+    """
+
+    summary: dict
+    pictures: list[Picture]
+    score_thr: float
+
+
+def choose_images(fates: Mapping, number: int) -> list[int]:
+    """Picks images that show every fate, those with most unwanted ones first.
+
+    The fates take turns, unwanted ones first; each time, the one whose turn it is adds
+    the image that shows most of it.
+
+    Args:
+        fates: Image id to its list of ``BoxFate``.
+        number: At most so many are picked.
+
+    Returns:
+        Their ids.
+    """
+    def count(image, *wanted):
+        return sum(fate.fate in wanted for fate in fates[image])
+
+    queues = [
+        sorted((i for i in fates if count(i, fate)), key=lambda i: -count(i, fate))  # noqa: B023
+        for fate in (*UNWANTED, *FATES)
+    ]
+    picked = dict.fromkeys(i for turn in zip_longest(*queues) for i in turn if i is not None)
+    return sorted([*picked][:number], key=lambda i: -count(i, *UNWANTED))
+
+
+def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
+                 score_thr: float = 0.3) -> Gallery:
+    """Counts the fates of all objects and draws some images before and after.
+
+    Args:
+        record: The content of ``sequence.json`` with at least one task.
+        before: Image id to the ``Prediction`` of the original model.
+        after: The same of the unlearned model.
+        number: At most so many images are drawn.
+        score_thr: Only detections with a score above it count.
+    """
+    classes = list(record['original']['per_class'])
+    *earlier, last = (task['forgotten'] for task in record['tasks'])
+    old = [name for names in earlier for name in names]
+    roles = class_roles(classes, last, old)
+    fates = {
+        i: box_fates(first.objects, first.detections, after[i].detections, roles, score_thr)
+        for i, first in before.items()
+    }
+    split = ClassSplit(
+        retained=tuple(n for n, role in zip(classes, roles) if role == 'retained'),
+        forgotten=tuple(last), old=tuple(old),
+    )
+    pictures = []
+    for i in choose_images(fates, number):
+        image = np.asarray(Image.open(before[i].path).convert('RGB'))
+        layers = draw_erased_boxes(image, before[i].detections, after[i].detections, split,
+                                   classes, score_thr)
+        width = (layers.shape[1] - 8) // 2
+        uris, size = zip(*map(_jpeg, (layers[:, :width], layers[:, -width:])))
+        boxes = [(classes[fate.label], fate.fate) for fate in fates[i]]
+        pictures.append(Picture(before[i].path.rsplit('/', 1)[-1], boxes, *uris, size[0]))
+    every = (fate for found in fates.values() for fate in found)
+    return Gallery(fate_summary(every, classes, roles), pictures, score_thr)
+
+
+def _jpeg(pixels: np.ndarray) -> tuple[str, tuple[int, int]]:
+    """A data URI and the size in pixels."""
+    image, file = Image.fromarray(pixels), io.BytesIO()
+    image.thumbnail((MAX_SIDE, MAX_SIDE))
+    image.save(file, 'JPEG', quality=80, optimize=True)
+    return 'data:image/jpeg;base64,' + base64.b64encode(file.getvalue()).decode(), image.size
