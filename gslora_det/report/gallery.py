@@ -6,15 +6,15 @@ import base64
 import io
 from collections.abc import Mapping
 from itertools import zip_longest
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from gslora_det.class_split import ClassSplit
 from gslora_det.evaluation import box_fates, class_roles, fate_summary
 from gslora_det.evaluation.box_fates import FATES, UNWANTED
-from gslora_det.visualization import draw_erased_boxes
+from gslora_det.visualization import draw_panels
 
 MEANINGS = {
     'erased': 'of an erased class; the original found it, nothing finds it now',
@@ -25,7 +25,7 @@ MEANINGS = {
     'ghost': 'a new detection where its class has no object',
     'missed': 'not found by the original either, so neither success nor harm',
 }
-MAX_SIDE = 640  # pixels; larger pictures are shrunk to keep the page small
+MAX_SIDE = 800  # pixels; larger pictures are shrunk to keep the page small
 
 
 class Picture(NamedTuple):
@@ -103,26 +103,41 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
         i: box_fates(first.objects, first.detections, after[i].detections, roles, score_thr)
         for i, first in before.items()
     }
-    split = ClassSplit(
-        retained=tuple(n for n, role in zip(classes, roles) if role == 'retained'),
-        forgotten=tuple(last), old=tuple(old),
-    )
-    pictures = []
-    for i in choose_images(fates, number):
-        image = np.asarray(Image.open(before[i].path).convert('RGB'))
-        layers = draw_erased_boxes(image, before[i].detections, after[i].detections, split,
-                                   classes, score_thr)
-        width = (layers.shape[1] - 8) // 2
-        uris, size = zip(*map(_jpeg, (layers[:, :width], layers[:, -width:])))
-        boxes = [(classes[fate.label], fate.fate) for fate in fates[i]]
-        pictures.append(Picture(before[i].path.rsplit('/', 1)[-1], boxes, *uris, size[0]))
+    pictures = [
+        _picture(before[i], after[i], fates[i], roles, classes, score_thr)
+        for i in choose_images(fates, number)
+    ]
     every = (fate for found in fates.values() for fate in found)
     return Gallery(fate_summary(every, classes, roles), pictures, score_thr)
 
 
-def _jpeg(pixels: np.ndarray) -> tuple[str, tuple[int, int]]:
-    """A data URI and the size in pixels."""
-    image, file = Image.fromarray(pixels), io.BytesIO()
-    image.thumbnail((MAX_SIDE, MAX_SIDE))
+def typical_picture(gallery: Gallery) -> Picture:
+    """The picture whose objects fared as most objects of their role did."""
+    roles = gallery.summary['roles'].values()
+    usual = {max(counts, key=counts.get) for counts in roles if counts}
+
+    def likeness(picture):
+        fates = [fate for _, fate in picture.boxes]
+        return len(usual.intersection(fates)), -sum(fate not in usual for fate in fates)
+
+    return max(gallery.pictures, key=likeness)
+
+
+def _picture(before, after, fates, roles, classes, score_thr) -> Picture:
+    image = Image.open(before.path).convert('RGB')
+    panels = draw_panels(np.asarray(image), before.objects, before.detections,
+                         after.detections, roles, classes, score_thr)
+    drawn = Image.fromarray(panels['before']), Image.fromarray(panels['after'])
+    for panel in drawn:
+        panel.thumbnail((MAX_SIDE, MAX_SIDE))
+    return Picture(
+        name=Path(before.path).name,
+        boxes=[(classes[fate.label], fate.fate) for fate in fates],
+        before=_data_uri(drawn[0]), after=_data_uri(drawn[1]), size=drawn[0].size,
+    )
+
+
+def _data_uri(image: Image.Image) -> str:
+    file = io.BytesIO()
     image.save(file, 'JPEG', quality=80, optimize=True)
-    return 'data:image/jpeg;base64,' + base64.b64encode(file.getvalue()).decode(), image.size
+    return 'data:image/jpeg;base64,' + base64.b64encode(file.getvalue()).decode()

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gslora_det.report import figures
 from gslora_det.evaluation.box_fates import IOU_THR
+from gslora_det.report import figures
 from gslora_det.report.erased_sets import erased_sets
-from gslora_det.report.gallery import MEANINGS, Gallery
+from gslora_det.report.gallery import MEANINGS, Gallery, typical_picture
 from gslora_det.report.tables import LEGEND, results_table
 from gslora_det.report.verdict import RULES, fates_in_words, percent, plural, verdict
 
@@ -77,7 +77,8 @@ def _view(anchor: str, run: Run) -> dict:
         ('made', 'How it was made'),
     ]
     return dict(
-        id=anchor, name=run.name, **_gallery_view(run.gallery), record=record, verdict=verdict(record),
+        **_gallery_view(run.gallery), id=anchor, name=run.name, record=record,
+        verdict=verdict(record),
         title=f'Forget {len(erased)} of {plural(len(classes), "class")}',
         num_classes=len(classes), num_erased=len(erased),
         num_requested=sum(map(len, record['request'])), titles=titles, rows=rows,
@@ -97,7 +98,8 @@ def _gallery_view(gallery) -> dict:
                  for new, count in found.items()]
     shown = {box for picture in gallery.pictures for box in picture.boxes}
     return dict(
-        gallery=gallery, fates_in_words=fates_in_words(gallery.summary['roles']),
+        gallery=gallery, example=typical_picture(gallery),
+        fates_in_words=fates_in_words(gallery.summary['roles']),
         confusion=sorted(confusion, key=lambda x: -x[2]),
         gallery_classes=sorted({name for name, _ in shown}),
         gallery_fates=[fate for fate in MEANINGS if fate in {fate for _, fate in shown}],

@@ -11,11 +11,11 @@ from gslora_det.report.erased_sets import erased_sets, mean_ap
 GONE, PARTLY_GONE = 0.02, 0.20  # at most this is left of the erased classes
 SMALL_COST, FAIR_COST = 0.95, 0.85  # at least this is kept of the retained classes
 RULES = (
-    f'Erased: at most {GONE:.0%} of the original AP is left on the erased classes (in '
-    f'part: at most {PARTLY_GONE:.0%}). Cost: small if at least {SMALL_COST:.0%} of the '
-    f'original AP is kept on the retained classes, noticeable from {FAIR_COST:.0%}, high '
-    f'below. Coming back: a set of classes that was erased has more than {GONE:.0%} of its '
-    'original AP after a later request.'
+    f'Erased: at most {100 * GONE:.0f} % of the original AP is left on the erased classes (in '
+    f'part: at most {100 * PARTLY_GONE:.0f} %). Cost: little if at least '
+    f'{100 * SMALL_COST:.0f} % of the original AP is kept on the retained classes, noticeable '
+    f'from {100 * FAIR_COST:.0f} %, much below. Coming back: a set of classes that was erased '
+    f'has more than {100 * GONE:.0f} % of its original AP after a later request.'
 )
 
 
@@ -49,7 +49,7 @@ def percent(fraction) -> str:
 
 def plural(count: int, noun: str) -> str:
     """``'1 class'``, ``'2 classes'``; the noun is given in the singular."""
-    return f'{count} {noun}' + ('' if count == 1 else 'es' if noun[-1] == 's' else 's')
+    return f'{count:,} {noun}' + ('' if count == 1 else 'es' if noun[-1] == 's' else 's')
 
 
 def _change(before, after) -> str:
@@ -163,7 +163,8 @@ def fates_in_words(roles) -> str:
     found = survived + renamed + count('erased', *gone)
     kept = count('kept', 'retained')
     known = kept + count('lost', 'retained') + count('renamed', 'retained')
-    return (f'In the validation images the original found {plural(found, "object")} of the '
-            f'erased classes; {survived or "none"} of them still found now, {renamed or "none"} '
-            f'found under another name. It found {plural(known, "object")} of the retained '
-            f'classes; {kept or "none"} of them still found now.')
+    return (f'In the validation images the original finds {plural(found, "object")} of the '
+            f'erased classes; the unlearned detector finds {survived or "none"} of these as '
+            f'such and {renamed or "none"} under another name. Of the retained classes the '
+            f'original finds {plural(known, "object")}, and the unlearned detector '
+            f'{kept or "none"} of these.')

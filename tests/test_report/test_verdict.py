@@ -61,6 +61,7 @@ def test_fates_in_words():
                  old={'renamed': 2, 'erased': 10},
                  retained={'kept': 7, 'lost': 2, 'renamed': 1, 'missed': 9, 'ghost': 9})
     assert fates_in_words(roles) == (
-        'In the validation images the original found 18 objects of the erased classes; 1 of '
-        'them still found now, 2 found under another name. It found 10 objects of the '
-        'retained classes; 7 of them still found now.')
+        'In the validation images the original finds 18 objects of the erased classes; the '
+        'unlearned detector finds 1 of these as such and 2 under another name. Of the '
+        'retained classes the original finds 10 objects, and the unlearned detector 7 of '
+        'these.')

@@ -1,14 +1,18 @@
 'use strict';
+for (const range of document.querySelectorAll('.slider input')) {
+  range.addEventListener('input', () =>
+    range.parentElement.style.setProperty('--cut', range.value + '%'));
+}
 for (const gallery of document.querySelectorAll('.gallery')) {
   const [byClass, byFate] = gallery.querySelectorAll('select');
   const all = gallery.querySelector('[name=all]');
   const figures = [...gallery.querySelectorAll('figure')];
-  for (const figure of figures) {
-    const range = figure.querySelector('input');
-    const slide = () => figure.style.setProperty('--cut', range.value + '%');
-    range.addEventListener('input', slide);
-    all.addEventListener('input', () => { range.value = all.value; slide(); });
-  }
+  all.addEventListener('input', () => {
+    for (const range of gallery.querySelectorAll('.slider input')) {
+      range.value = all.value;
+      range.dispatchEvent(new Event('input'));
+    }
+  });
   const filter = () => {
     for (const figure of figures) {
       figure.hidden = !JSON.parse(figure.dataset.boxes).some(([name, fate]) =>
