@@ -94,6 +94,9 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
         after: The same of the unlearned model.
         number: At most so many images are drawn.
         score_thr: Only detections with a score above it count.
+
+    Raises:
+        ValueError: If there is nothing to show.
     """
     classes = list(record['original']['per_class'])
     *earlier, last = (task['forgotten'] for task in record['tasks'])
@@ -103,9 +106,13 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
         i: box_fates(first.objects, first.detections, after[i].detections, roles, score_thr)
         for i, first in before.items()
     }
+    chosen = choose_images(fates, number)
+    if not chosen:
+        raise ValueError('there is no picture to show: allow at least one, of a data set with '
+                         'objects, or leave the gallery out')
     pictures = [
         _picture(before[i], after[i], fates[i], roles, classes, score_thr)
-        for i in choose_images(fates, number)
+        for i in chosen
     ]
     every = (fate for found in fates.values() for fate in found)
     return Gallery(fate_summary(every, classes, roles), pictures, score_thr)

@@ -64,6 +64,7 @@ def _view(anchor: str, run: Run) -> dict:
     """What the template shows of one run."""
     record, tasks = run.record, run.record['tasks']
     erased = [name for task in tasks for name in task['forgotten']]
+    requested = sum(map(len, record['request']))
     classes = list(record['original']['per_class'])
     titles, rows = results_table(record)
     plots = [
@@ -79,9 +80,8 @@ def _view(anchor: str, run: Run) -> dict:
     return dict(
         **_gallery_view(run.gallery), id=anchor, name=run.name, record=record,
         verdict=verdict(record),
-        title=f'Forget {len(erased)} of {plural(len(classes), "class")}',
-        num_classes=len(classes), num_erased=len(erased),
-        num_requested=sum(map(len, record['request'])), titles=titles, rows=rows,
+        title=f'Forget {requested} of {plural(len(classes), "class")}',
+        num_classes=len(classes), num_requested=requested, titles=titles, rows=rows,
         ap=figures.ap_svg(record), erased_sets=erased_sets(record),
         norms=figures.norms_svg(record), zero_groups=_zero_groups(tasks),
         classes=[(role, plot) for role, plot in plots if plot], sections=sections,

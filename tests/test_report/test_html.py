@@ -55,5 +55,5 @@ def test_unfinished_sequence_and_method_without_groups():
     half['tasks'] = half['tasks'][:1]
     half['tasks'][0]['groups'] = {}
     page = render_report([Run('by_hand', half)])
-    assert 'Only 1 of the requests are finished' in page
+    assert 'Forget 3 of 5 classes' in page and 'Finished requests so far: 1;' in page
     assert 'without LoRA groups' in page
