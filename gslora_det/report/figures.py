@@ -50,7 +50,9 @@ def _svg(figure: Figure, name: str, description: str) -> Markup:
 def ap_svg(record) -> Markup:
     """AP of retained, forgotten and old classes against the task."""
     figure = _figure(5.4, 3.4)
-    draw_ap(figure.subplots(), record['tasks'])
+    axes = figure.subplots()
+    draw_ap(axes, record['tasks'])
+    axes.set_title('')  # the page has its own
     return _svg(figure, 'ap', 'AP of the retained, the forgotten and the earlier erased '
                               'classes after each task; the table of tasks has the numbers')
 
@@ -61,7 +63,9 @@ def norms_svg(record) -> Markup | None:
     if not groups:
         return None
     figure = _figure(5.4, max(2.6, 0.28 * groups + 1))
-    draw_norms(figure, figure.subplots(), record['tasks'])
+    axes = figure.subplots()
+    draw_norms(figure, axes, record['tasks'])
+    axes.set_title('')
     return _svg(figure, 'norms', 'Norm of the update of each Transformer block in each task')
 
 

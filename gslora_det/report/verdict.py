@@ -14,8 +14,8 @@ RULES = (
     f'Erased: at most {100 * GONE:.0f} % of the original AP is left on the erased classes (in '
     f'part: at most {100 * PARTLY_GONE:.0f} %). Cost: little if at least '
     f'{100 * SMALL_COST:.0f} % of the original AP is kept on the retained classes, noticeable '
-    f'from {100 * FAIR_COST:.0f} %, much below. Coming back: a set of classes that was erased '
-    f'has more than {100 * GONE:.0f} % of its original AP after a later request.'
+    f'if at least {100 * FAIR_COST:.0f} %, otherwise much. Coming back: a set of classes that '
+    f'was erased has more than {100 * GONE:.0f} % of its original AP after a later request.'
 )
 
 
