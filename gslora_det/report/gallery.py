@@ -76,10 +76,10 @@ def choose_images(fates: Mapping, number: int) -> list[int]:
     def count(image, *wanted):
         return sum(fate.fate in wanted for fate in fates[image])
 
-    queues = [
-        sorted((i for i in fates if count(i, fate)), key=lambda i: -count(i, fate))  # noqa: B023
-        for fate in (*UNWANTED, *FATES)
-    ]
+    def queue(fate):
+        return sorted((i for i in fates if count(i, fate)), key=lambda i: -count(i, fate))
+
+    queues = map(queue, sorted(FATES, key=lambda fate: fate not in UNWANTED))
     picked = dict.fromkeys(i for turn in zip_longest(*queues) for i in turn if i is not None)
     return sorted([*picked][:number], key=lambda i: -count(i, *UNWANTED))
 
@@ -98,7 +98,7 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
     Raises:
         ValueError: If there is nothing to show.
     """
-    classes = list(record['original']['per_class'])
+    classes = list(record['original']['per_class'])  # in the order of their labels
     *earlier, last = (task['forgotten'] for task in record['tasks'])
     old = [name for names in earlier for name in names]
     roles = class_roles(classes, last, old)
@@ -110,10 +110,8 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
     if not chosen:
         raise ValueError('there is no picture to show: allow at least one, of a data set with '
                          'objects, or leave the gallery out')
-    pictures = [
-        _picture(before[i], after[i], fates[i], roles, classes, score_thr)
-        for i in chosen
-    ]
+    pictures = [_picture(before[i], after[i], fates[i], roles, classes, score_thr)
+                for i in chosen]
     every = (fate for found in fates.values() for fate in found)
     return Gallery(fate_summary(every, classes, roles), pictures, score_thr)
 
