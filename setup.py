@@ -12,12 +12,14 @@ setup(
     license='Apache-2.0',
     python_requires='>=3.9',
     packages=find_packages(include=['gslora_det', 'gslora_det.*']),
+    package_data={'gslora_det.report': ['template/*']},
     # MMDetection is not listed: two distributions, onedl-mmdetection and mmdet, provide
     # it under the same import names, and either works. constraints.txt names one set.
     install_requires=[
-        'torch>=2.6', 'numpy', 'pycocotools', 'safetensors', 'rich', 'matplotlib'
+        'torch>=2.6', 'numpy', 'pycocotools', 'safetensors', 'rich', 'matplotlib',
+        'jinja2',
     ],
     extras_require={
         'mmdet': ['onedl-mmdetection>=3.5', 'onedl-mmcv>=2.3', 'onedl-mmengine>=0.10.12'],
-        'test': ['pytest', 'hypothesis', 'ruff'],
+        'test': ['pytest', 'hypothesis', 'ruff', 'selenium'],
     })

@@ -19,12 +19,17 @@ from gslora_det.engine.quiet import silence_warnings
 def add_common_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that MMDet's train.py and test.py have in common."""
     parser.add_argument('--work-dir', help='the folder to save logs and results in')
-    parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction,
-        help='override some settings in the config, as xxx=yyy; lists as a="[1,2]"')
+    add_cfg_options(parser)
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
                         default='none', help='job launcher')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+
+
+def add_cfg_options(parser: argparse.ArgumentParser) -> None:
+    """Adds MMDet's ``--cfg-options``."""
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=DictAction,
+        help='override some settings in the config, as xxx=yyy; lists as a="[1,2]"')
 
 
 def load_config(args: argparse.Namespace) -> Config:

@@ -1,5 +1,7 @@
 import copy
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 os.environ.setdefault('OMP_NUM_THREADS', '1')
@@ -21,6 +23,13 @@ from gslora_det.engine.checkpoint import save_weights  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
+
+
+def run(*command, cwd=ROOT, **env):
+    """Runs Python as a user would."""
+    return subprocess.run(
+        [sys.executable, *map(str, command)], cwd=cwd, capture_output=True, text=True,
+        env=dict(os.environ, PYTHONPATH=str(ROOT), **env))
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -41,7 +41,7 @@ class TaskPlan:
                 if classes}
 
 
-class _Annotations:
+class Annotations:
     """The annotation file of a data set, checked.
 
     Attributes:
@@ -99,8 +99,8 @@ def make_plan(cfg: Config) -> List[TaskPlan]:
     """
     check_config(cfg)
     settings, hint = cfg.sequence, cfg.get('missing_data_hint', '')
-    train = _Annotations(cfg.train_dataloader.dataset, hint)
-    val = _Annotations(cfg.val_dataloader.dataset, hint)
+    train = Annotations(cfg.train_dataloader.dataset, hint)
+    val = Annotations(cfg.val_dataloader.dataset, hint)
     ids = train.ids
     sequence = TaskSequence.from_config(
         train.classes, list(ids.values()),

@@ -56,29 +56,53 @@ def new_record(name: str, method: dict, plan: List[TaskPlan], weights: str) -> d
         weights=dict(file=weights, sha256=_sha256(weights)), original=None, tasks=[])
 
 
+def read_record(work_dir: Path) -> dict:
+    """Reads the record of a sequence.
+
+    Raises:
+        ValueError: It is missing, no JSON, or of another format version.
+    """
+    record = read_json(work_dir / FILE_NAME)
+    version = record.get('format_version') if isinstance(record, dict) else None
+    if version != FORMAT_VERSION:
+        raise ValueError(f'{work_dir / FILE_NAME} has format version {version}, this '
+                         f'package reads {FORMAT_VERSION}: use the package that wrote it')
+    return record
+
+
 def load_record(work_dir: Path, expected: dict) -> dict:
     """Reads the record of an unfinished sequence and checks that it is the same one.
 
     Raises:
-        ValueError: It is of another format version or of another request, or a finished
-            task's weights are not those that were recorded.
+        ValueError: It cannot be read or is of another request, or a finished task's
+            weights are not those that were recorded.
     """
-    record = read_json(work_dir / FILE_NAME)
-    if record.get('format_version') != FORMAT_VERSION:
-        raise ValueError(f'{work_dir / FILE_NAME} has format version '
-                         f'{record.get("format_version")}, this package reads '
-                         f'{FORMAT_VERSION}: use the package that wrote it')
+    record = read_record(work_dir)
     for key in ('request', 'buffers', 'method_config', 'weights'):
         if record[key] != expected[key]:
             raise ValueError(f'{work_dir} holds another sequence ({key} differs): resume '
                              'with the config it was started with, or set another '
                              '--work-dir')
     for task in record['tasks']:
-        path = work_dir / task['merged']['file']
-        if not path.is_file() or sha256(path) != task['merged']['sha256']:
-            raise ValueError(f'{path} is not the file that task {task["task"]} wrote: '
-                             'restore it, or start again in another --work-dir')
+        merged_weights(work_dir, task)
     return record
+
+
+def merged_weights(work_dir: Path, task: dict) -> Path:
+    """The unlearned detector of a finished task.
+
+    Args:
+        work_dir (Path): The folder of the sequence.
+        task (dict): The task's entry in the record.
+
+    Raises:
+        ValueError: The file is missing, or not the one that was recorded.
+    """
+    path = work_dir / task['merged']['file']
+    if not path.is_file() or sha256(path) != task['merged']['sha256']:
+        raise ValueError(f'{path} is not the file that task {task["task"]} wrote: '
+                         'restore it, or start again in another --work-dir')
+    return path
 
 
 def file_entry(work_dir: Path, path: Path) -> dict:

@@ -1,102 +1,178 @@
-"""What became of the boxes that were to be erased."""
+"""What became of every object of an image when classes were erased."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from gslora_det.class_split import resolve_classes
+from gslora_det.evaluation.boxes import (
+    Detections,
+    Objects,
+    areas,
+    intersections,
+    pairwise_iou,
+)
+
 IOU_THR = 0.5
+ROLES = ('forgotten', 'old', 'retained')
+FATES = ('erased', 'renamed', 'survived', 'kept', 'lost', 'ghost', 'missed')
+UNWANTED = ('renamed', 'survived', 'lost', 'ghost')
 
 
 class BoxFate(NamedTuple):
-    """What became of one box of a class that was to be erased.
+    """What became of one object, or one detection without an object.
 
     Attributes:
-        index: Index of the box in the original model's detections.
-        fate: ``'erased'`` (nothing is found there), ``'renamed'`` (a new detection
-            of another class took its place) or ``'survived'``.
-        match: Index of the detection that took its place or survived, or None.
+        fate: Of a forgotten or old class: ``'erased'`` (nothing finds it any more) or
+            ``'survived'`` (its class still does). Of a retained class: ``'kept'`` or
+            ``'lost'``. Of any: ``'renamed'`` (it is found as another class only) or
+            ``'missed'`` (the original did not find it either). A new detection where
+            its class has no object is a ``'ghost'``.
+        label: The object's class; a ghost's is the class that it is found as.
+        index: Index of the object in the ground truth, None for a ghost.
+        before: Index of the original's detection of it as its class, or None.
+        after: Index of the unlearned model's detection of it, whatever its class, or
+            of the ghost, or None.
+        new_label: The class that a renamed object is found as now, else None.
+        seen: Whether some detection of the original, and of the unlearned model, lies
+            on the object, whatever its class.
     """
 
-    index: int
     fate: str
-    match: int | None
+    label: int
+    index: int | None = None
+    before: int | None = None
+    after: int | None = None
+    new_label: int | None = None
+    seen: tuple[bool, bool] = (False, False)
 
 
-class Detections(NamedTuple):
-    """Boxes (N, 4), scores (N,) and labels (N,) of one image, as numpy arrays."""
+def class_roles(
+    classes: Sequence[str], forgotten: Sequence[str], old: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """The role of each class by label: ``'forgotten'``, ``'old'`` or ``'retained'``.
 
-    bboxes: np.ndarray
-    scores: np.ndarray
-    labels: np.ndarray
-
-    @classmethod
-    def of(cls, instances) -> Detections:
-        """Reads an object with numpy or torch fields of these names."""
-        fields = (instances.bboxes, instances.scores, instances.labels)
-        bboxes, scores, labels = (
-            x.detach().cpu().numpy() if hasattr(x, 'detach') else np.asarray(x)
-            for x in fields
-        )
-        return cls(bboxes.reshape(-1, 4).astype(float), scores, labels.astype(int))
-
-
-def _pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    inter = (high - low).clip(min=0).prod(-1)
-    area_a, area_b = ((x[:, 2:] - x[:, :2]).prod(-1) for x in (a, b))
-    return inter / np.maximum(area_a[:, None] + area_b[None] - inter, 1e-9)
-
-
-def counterparts(before, after, score_thr, iou_thr):
-    """Which detections of both models lie on the same object.
-
-    Returns:
-        (N, M) IoU, 0 below either threshold; (N, M) whether the classes agree; (M,)
-        whether the original model made this detection too.
+    Raises:
+        ValueError: If a name is none of ``classes``, or given twice.
     """
-    iou = _pairwise_iou(before.bboxes, after.bboxes)
-    shown = (before.scores > score_thr)[:, None] & (after.scores > score_thr)[None]
-    iou = np.where(shown & (iou >= iou_thr), iou, 0.0)
-    same = before.labels[:, None] == after.labels[None]
-    return iou, same, ((iou > 0) & same).any(0)
+    for role, names in (('forgotten', forgotten), ('old', old)):
+        if len(names):
+            resolve_classes(names, classes, where=role)
+    return tuple(
+        'forgotten' if name in forgotten else 'old' if name in old else 'retained'
+        for name in classes
+    )
 
 
-def erased_boxes(
-    before, after, erased_labels, score_thr: float, iou_thr: float = IOU_THR
-) -> list[BoxFate]:
-    """Tell what became of each box that was to be erased.
-
-    A box survives while any detection of its class above the threshold overlaps it.
-    It is renamed if a detection of another class does which the original model did
-    not make there: the rider on an erased horse is not the horse's new name.
+def _match(iou: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """COCO's greedy matching: by falling score, each detection takes the free object
+    that it overlaps most, if their IoU is at least ``IOU_THR``.
 
     Args:
-        before: The original model's detections, with ``bboxes`` (N, 4) as xyxy in
-            pixels, ``scores`` (N,) and ``labels`` (N,), numpy or torch.
-        after: The unlearned model's detections of the same image.
-        erased_labels: Labels of the forgotten and old classes.
-        score_thr: Only detections with a score above it count, on both sides.
-        iou_thr: Least IoU of two boxes on the same object.
+        iou: (N, M) IoU of objects and detections, 0 where they cannot match.
+        scores: (M,) scores of the detections.
 
     Returns:
-        One entry for each box of ``before`` above the threshold with such a label.
+        (N,) index of the detection that each object got, or -1.
     """
-    before, after = Detections.of(before), Detections.of(after)
-    iou, same, was_there = counterparts(before, after, score_thr, iou_thr)
-    concerned = (before.scores > score_thr) & np.isin(
-        before.labels, list(erased_labels)
+    matched = np.full(len(iou), -1)
+    order = np.argsort(-scores, kind='stable')
+    for detection in order[(iou.max(0, initial=0.0) >= IOU_THR)[order]]:
+        free = np.where(matched < 0, iou[:, detection], 0.0)
+        if free.max() >= IOU_THR:
+            matched[free.argmax()] = detection
+    return matched
+
+
+def _ghosts(objects: Objects, before: Detections, after: Detections, score_thr: float):
+    """(M,) whether a detection is new and there is no object of its class, nor a crowd."""
+
+    def meets(boxes, labels, overlap):
+        return ((overlap >= IOU_THR) & (labels[:, None] == after.labels)).any(0)
+
+    confident = before.scores > score_thr
+    in_crowd = intersections(objects.crowd_bboxes, after.bboxes) / np.maximum(
+        areas(after.bboxes), 1e-9
     )
+    explained = (
+        meets(objects.bboxes, objects.labels, pairwise_iou(objects.bboxes, after.bboxes))
+        | meets(objects.crowd_bboxes, objects.crowd_labels, in_crowd)
+        | meets(
+            before.bboxes[confident],
+            before.labels[confident],
+            pairwise_iou(before.bboxes[confident], after.bboxes),
+        )
+    )
+    return (after.scores > score_thr) & ~explained
+
+
+def box_fates(
+    objects: Objects,
+    before: Detections,
+    after: Detections,
+    roles: Sequence[str],
+    score_thr: float = 0.3,
+) -> list[BoxFate]:
+    """Tell what became of each object of one image, and list the ghosts.
+
+    Detections and objects of a class are matched one to one, greedily by score as
+    COCO does. A detection that the matching leaves over renames the object that it
+    overlaps most, if that object lost its own: the rider, whose detection is matched
+    to the rider, is not the new name of an erased horse.
+
+    Args:
+        objects: The ground truth.
+        before: The original model's detections.
+        after: The unlearned model's detections.
+        roles: Role of each class by label, see :func:`class_roles`.
+        score_thr: Only detections with a score above it count, on both sides.
+
+    Returns:
+        The fates of all objects, in their order, then those of the ghosts.
+    """
+    ious = [
+        pairwise_iou(objects.bboxes, found.bboxes) * (found.scores > score_thr)
+        for found in (before, after)
+    ]
+    same = [objects.labels[:, None] == found.labels for found in (before, after)]
+    own_before, own_after = (
+        _match(iou * agree, found.scores)
+        for iou, agree, found in zip(ious, same, (before, after))
+    )
+    seen = [_match(iou, found.scores) >= 0 for iou, found in zip(ious, (before, after))]
+
+    iou = ious[1]
+    lost_its_own = (own_before >= 0) & (own_after < 0)
+    left_over = ~np.isin(np.arange(len(after.labels)), own_after)
+    nearest = iou == iou.max(0, initial=0.0)
+    new_names = _match(
+        iou * (lost_its_own[:, None] & ~same[1] & left_over & nearest), after.scores
+    )
+
     fates = []
-    for i in np.flatnonzero(concerned).tolist():
-        survivors = np.where(same[i], iou[i], 0.0)
-        newcomers = np.where(same[i] | was_there, 0.0, iou[i])
-        if survivors.any():
-            fates.append(BoxFate(i, 'survived', int(survivors.argmax())))
-        elif newcomers.any():
-            fates.append(BoxFate(i, 'renamed', int(newcomers.argmax())))
+    for i, label in enumerate(objects.labels.tolist()):
+        gone = roles[label] != 'retained'
+        detection, new_label = None, None
+        if own_after[i] >= 0:
+            fate, detection = 'survived' if gone else 'kept', int(own_after[i])
+        elif own_before[i] < 0:
+            fate = 'missed'
+        elif new_names[i] >= 0:
+            fate, detection = 'renamed', int(new_names[i])
+            new_label = int(after.labels[detection])
         else:
-            fates.append(BoxFate(i, 'erased', None))
-    return fates
+            fate = 'erased' if gone else 'lost'
+        first = int(own_before[i]) if own_before[i] >= 0 else None
+        fates.append(
+            BoxFate(fate, label, i, first, detection, new_label,
+                    (bool(seen[0][i]), bool(seen[1][i])))
+        )  # fmt: skip
+
+    ghosts = np.flatnonzero(_ghosts(objects, before, after, score_thr))
+    return fates + [
+        BoxFate('ghost', int(after.labels[i]), after=i)
+        for i in ghosts.tolist() if i not in new_names
+    ]  # fmt: skip

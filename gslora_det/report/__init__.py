@@ -1,6 +1,11 @@
-"""Tables and curves of a finished (or running) sequence of erasures."""
+"""Tables, curves and the HTML report of a finished (or running) sequence of erasures."""
 
 from gslora_det.report.curves import draw_curves
+from gslora_det.report.gallery import make_gallery
+from gslora_det.report.html import Run, render_report
 from gslora_det.report.tables import print_table, results_rows, to_csv, to_markdown
 
-__all__ = ['draw_curves', 'print_table', 'results_rows', 'to_csv', 'to_markdown']
+__all__ = [
+    'Run', 'draw_curves', 'make_gallery', 'print_table', 'render_report', 'results_rows',
+    'to_csv', 'to_markdown',
+]

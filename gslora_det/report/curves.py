@@ -24,7 +24,13 @@ def _spread(heights, gap):
     return placed
 
 
-def _draw_ap(axes, tasks):
+def draw_ap(axes, tasks):
+    """Draw AP of the retained, forgotten and old classes against the task.
+
+    Args:
+        axes (matplotlib.axes.Axes): Where to draw.
+        tasks (list[dict]): The finished tasks of ``sequence.json``, at least one.
+    """
     numbers, ends, top = [task['task'] for task in tasks], [], 1.0
     for label, source, key, colour, marker, line in _SERIES:
         values = [task[source].get(key) for task in tasks]
@@ -50,7 +56,14 @@ def _draw_ap(axes, tasks):
                       textcoords='offset points', va='center', annotation_clip=False)
 
 
-def _draw_norms(figure, axes, tasks):
+def draw_norms(figure, axes, tasks):
+    """Draw the norm of each LoRA group after each task; an exact zero is white.
+
+    Args:
+        figure (matplotlib.figure.Figure): Gets the colour bar.
+        axes (matplotlib.axes.Axes): Where to draw.
+        tasks (list[dict]): The finished tasks of ``sequence.json``, some with groups.
+    """
     names = list(dict.fromkeys(n for task in tasks for n in task.get('groups', ())))
     norms = np.array(
         [[task.get('groups', {}).get(n, np.nan) for task in tasks] for n in names]
@@ -91,8 +104,8 @@ def draw_curves(record, path):
     figure.suptitle(f'{record["name"]}: {record["method"]}', fontweight='bold')
     if groups:
         left, right = figure.subplots(1, 2, width_ratios=(3, 2))
-        _draw_norms(figure, right, tasks)
+        draw_norms(figure, right, tasks)
     else:
         left = figure.subplots()
-    _draw_ap(left, tasks)
+    draw_ap(left, tasks)
     figure.savefig(path, format='png')

@@ -24,7 +24,7 @@ _COLUMNS = (
     ('Active', 'active_groups', '{}'),
     ('Seconds', 'seconds', '{:.0f}'),
 )
-_LEGEND = (
+LEGEND = (
     'AP is COCO AP@[.50:.95] with 100 detections an image; AP, H and ratios are '
     'in percent. r: retained, f: forgotten in this task, o: erased in earlier tasks, '
     'orig: the original model on the same classes. H: harmonic mean of AP_r and the '
@@ -78,11 +78,21 @@ def results_rows(record, protocol='full'):
     return rows
 
 
-def _cells(row):
-    return [
-        '—' if row[key] is None else form.format(row[key]).rstrip('%')
-        for _, key, form in _COLUMNS
+def results_table(record, protocol='full'):
+    """The rows of :func:`results_rows` as text.
+
+    Returns:
+        tuple: The column titles, and for each task its cells, in percent with one
+        decimal; ``—`` where there is nothing to measure.
+    """
+    rows = [
+        [
+            '—' if row[key] is None else form.format(row[key]).rstrip('%')
+            for _, key, form in _COLUMNS
+        ]
+        for row in results_rows(record, protocol)
     ]
+    return [title for title, _, _ in _COLUMNS], rows
 
 
 def _headline(record):
@@ -100,13 +110,12 @@ def to_markdown(record):
     Returns:
         str: Percent with one decimal; ``—`` where there is nothing to measure.
     """
-    titles = [title for title, _, _ in _COLUMNS]
-    lines = [f'# {_headline(record)}', '', _LEGEND]
+    lines = [f'# {_headline(record)}', '', LEGEND]
     for protocol, title in PROTOCOLS.items():
+        titles, rows = results_table(record, protocol)
         lines += ['', f'## {title}', '', f'| {" | ".join(titles)} |']
         lines += ['|' + ' ---: |' * len(titles)]
-        for row in results_rows(record, protocol):
-            lines += [f'| {" | ".join(_cells(row))} |']
+        lines += [f'| {" | ".join(cells)} |' for cells in rows]
     return '\n'.join(lines) + '\n'
 
 
@@ -144,10 +153,11 @@ def print_table(record):
     for protocol, title in PROTOCOLS.items():
         table = Table(title=title, title_justify='left', box=box.SIMPLE_HEAD,
                       padding=(0, 1, 0, 0), show_edge=False)
-        for column, _, _ in _COLUMNS:
+        titles, rows = results_table(record, protocol)
+        for column in titles:
             table.add_column(column, justify='right', no_wrap=True)
-        for row in results_rows(record, protocol):
-            table.add_row(*_cells(row))
+        for cells in rows:
+            table.add_row(*cells)
         console.print(table)
         console.print()
-    console.print(_LEGEND, style='dim')
+    console.print(LEGEND, style='dim')

@@ -1,5 +1,5 @@
 """Pictures of what a detector no longer finds."""
 
-from gslora_det.visualization.erased_boxes import draw_erased_boxes
+from gslora_det.visualization.erased_boxes import draw_erased_boxes, draw_panels
 
-__all__ = ['draw_erased_boxes']
+__all__ = ['draw_erased_boxes', 'draw_panels']

@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import subprocess
@@ -5,15 +6,9 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT
+from conftest import ROOT, run
 
 CONFIG = 'configs/glyph80/ddetr_forget_80-1.py'
-
-
-def run(*command, cwd=ROOT, **env):
-    return subprocess.run(
-        [sys.executable, *map(str, command)], cwd=cwd, capture_output=True, text=True,
-        env=dict(os.environ, PYTHONPATH=str(ROOT), **env))
 
 
 @pytest.fixture(scope='module')
@@ -142,3 +137,30 @@ def test_doctor_passes_here_and_names_what_fails(options):
     assert good.stdout.count('PASS') == 6
     bad = run('tools/doctor.py', CONFIG, *options, 'load_from=nowhere.pth')
     assert bad.returncode == 1 and 'FAIL  checkpoint: checkpoint nowhere.pth' in bad.stdout
+
+
+def test_report_shows_a_run_and_is_one_file(trained, tmp_path):
+    folder, _ = trained
+    out = tmp_path / 'report.html'
+    result = run('tools/report.py', folder, '--out', out, '--pictures', '3')
+    assert result.returncode == 0, result.stderr
+    page = out.read_text('utf-8')
+    assert 'Forget 1 of 80 classes' in page and '3 of 3 images' in page
+    assert page.count('data:image/jpeg') == 2 * (3 + 1)  # and the one on the first screen
+
+
+def test_bad_input_ends_report_with_one_line(trained, tmp_path):
+    record = json.loads((trained[0] / 'sequence.json').read_text('utf-8'))
+    cases = {'is missing': None, 'has format version 99': dict(record, format_version=99),
+             'has no finished task': dict(record, tasks=[]),
+             'is not the file that task 1 wrote': record}
+    for i, (message, content) in enumerate(cases.items()):
+        folder = tmp_path / str(i)
+        folder.mkdir()
+        (folder / 'config.py').write_text((trained[0] / 'config.py').read_text('utf-8'))
+        if content:
+            (folder / 'sequence.json').write_text(json.dumps(content), 'utf-8')
+        result = run('tools/report.py', folder, '--out', tmp_path / 'report.html')
+        assert result.returncode == 2 and message in result.stderr
+        assert len(result.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / 'report.html').exists()

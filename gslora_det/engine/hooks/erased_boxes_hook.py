@@ -1,15 +1,15 @@
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Dict, Optional, Sequence
 
 import mmcv
-import torch
 from mmdet.registry import HOOKS
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from mmengine.structures import InstanceData
 from PIL import Image
 
+from gslora_det.evaluation import Detections, Objects, class_roles
 from gslora_det.files import atomic_write, read_json, write_json
 from gslora_det.visualization import draw_erased_boxes
 
@@ -17,6 +17,9 @@ from gslora_det.visualization import draw_erased_boxes
 @HOOKS.register_module()
 class ErasedBoxesHook(Hook):
     """Draws what was erased: some validation images before and after.
+
+    The pictures go to ``out_dir`` and, through ``runner.visualizer``, to the backends that
+    the config names, such as TensorBoard or Weights & Biases.
 
     Args:
         images (list[int]): Ids of the images.
@@ -44,8 +47,8 @@ class ErasedBoxesHook(Hook):
             if sample.img_id in self.images:
                 found = sample.pred_instances
                 self._found[str(sample.img_id)] = dict(
-                    path=sample.img_path, bboxes=found.bboxes.tolist(),
-                    scores=found.scores.tolist(), labels=found.labels.tolist())
+                    bboxes=found.bboxes.tolist(), scores=found.scores.tolist(),
+                    labels=found.labels.tolist())
 
     def after_val_epoch(self, runner: Runner, metrics=None) -> None:
         # Every process has seen a part of the images.
@@ -59,18 +62,20 @@ class ErasedBoxesHook(Hook):
             write_json(self.predictions, found)
             return
         before = read_json(self.predictions)
-        classes = runner.val_dataloader.dataset.metainfo['classes']
-        for image_id, after in found.items():
-            picture = draw_erased_boxes(
-                mmcv.imread(after['path'], channel_order='rgb'),
-                _instances(before[image_id]), _instances(after), self.split, classes,
-                self.score_thr)
-            path = Path(self.out_dir) / f'{Path(after["path"]).stem}.png'
-            with atomic_write(path) as draft:
-                Image.fromarray(picture).save(draft, 'PNG')
+        dataset = runner.val_dataloader.dataset
+        classes = dataset.metainfo['classes']
+        roles = class_roles(classes, self.split['forgotten'], self.split['old'])
+        for info in map(dataset.get_data_info, range(len(dataset))):
+            key, path = str(info['img_id']), Path(info['img_path'])
+            if key in found:
+                picture = draw_erased_boxes(
+                    mmcv.imread(str(path), channel_order='rgb'), Objects.of(info),
+                    _detections(before[key]), _detections(found[key]), roles, classes,
+                    self.score_thr)
+                with atomic_write(Path(self.out_dir) / f'{path.stem}.png') as draft:
+                    Image.fromarray(picture).save(draft, 'PNG')
+                runner.visualizer.add_image(f'erased_{path.stem}', picture, runner.iter)
 
 
-def _instances(found: dict) -> InstanceData:
-    return InstanceData(bboxes=torch.tensor(found['bboxes']).reshape(-1, 4),
-                        scores=torch.tensor(found['scores']),
-                        labels=torch.tensor(found['labels'], dtype=torch.long))
+def _detections(found: dict) -> Detections:
+    return Detections.of(SimpleNamespace(**found))

@@ -1,0 +1,93 @@
+"""What a plain detector finds in a config's validation images."""
+
+import copy
+from pathlib import Path
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+
+import torch
+from mmdet.registry import DATASETS, MODELS
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from torch.utils.data import DataLoader, Subset
+
+from gslora_det.engine.checkpoint import load_weights
+from gslora_det.engine.plan import Annotations
+from gslora_det.engine.progress import SequenceProgress
+from gslora_det.engine.quiet import quiet
+from gslora_det.evaluation import Detections, Objects
+
+
+class Prediction(NamedTuple):
+    """One image; all boxes are xyxy in pixels of the original image.
+
+    Attributes:
+        image_id (int): Its id in the annotation file.
+        path (str): Its file.
+        objects (Objects): The ground truth, crowds apart.
+        detections (Detections): All detections, whatever their score.
+    """
+
+    image_id: int
+    path: str
+    objects: Objects
+    detections: Detections
+
+
+def validation_set(cfg: Config) -> Tuple[Any, Dict[int, Tuple[int, dict]]]:
+    """A config's validation data set, and by image id each image's index and annotations.
+
+    The annotations are in pixels of the original image; a pipeline may scale its boxes.
+
+    Raises:
+        ValueError: A file is missing; one line says which.
+    """
+    if 'val_dataloader' not in cfg:
+        raise ValueError(f'{cfg.filename} has no val_dataloader')
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    hint = cfg.get('missing_data_hint', '')
+    Annotations(cfg.val_dataloader.dataset, hint).check_images()  # may draw Glyph80
+    with quiet():
+        dataset = DATASETS.build(cfg.val_dataloader.dataset)
+    infos = map(dataset.get_data_info, range(len(dataset)))
+    return dataset, {info['img_id']: (index, info) for index, info in enumerate(infos)}
+
+
+def predict(cfg: Config, weights: str,
+            image_ids: Optional[Sequence[int]] = None) -> Dict[int, Prediction]:
+    """Runs a plain MMDet detector over the validation images, on a GPU where there is one.
+
+    Args:
+        cfg (Config): Names the detector (``model``) and the images (``val_dataloader``).
+        weights (str): Weights of the plain detector, loaded strictly.
+        image_ids (list[int], optional): Ids of some images; by default all.
+
+    Returns:
+        dict[int, Prediction]: By image id, in the order of the data set.
+
+    Raises:
+        ValueError: The weights do not fit, or there is no image of an id.
+    """
+    dataset, infos = validation_set(cfg)
+    with quiet():
+        detector = MODELS.build(copy.deepcopy(cfg.model))  # MMDet writes into its config
+        load_weights(detector, weights)
+        detector.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
+    unknown = [i for i in image_ids or () if i not in infos]
+    if unknown:
+        raise ValueError(f'there is no validation image of id {unknown[0]}')
+    chosen = [i for i in infos if image_ids is None or i in image_ids]
+    loader = DataLoader(Subset(dataset, [infos[i][0] for i in chosen]),
+                        cfg.val_dataloader.batch_size, collate_fn=pseudo_collate,
+                        num_workers=cfg.val_dataloader.get('num_workers', 0))
+    found = {}
+    with SequenceProgress(len(chosen)) as progress, torch.no_grad():
+        progress.stage(Path(weights).name)
+        for batch in loader:
+            for sample in detector.test_step(batch):
+                info = infos[sample.img_id][1]
+                found[sample.img_id] = Prediction(
+                    sample.img_id, info['img_path'], Objects.of(info),
+                    Detections.of(sample.pred_instances))
+            progress.step(len(batch['inputs']))
+    return found

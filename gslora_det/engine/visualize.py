@@ -1,0 +1,112 @@
+"""Pictures of validation images that show what an unlearned detector no longer finds."""
+
+from itertools import chain
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import mmcv
+from mmengine.config import Config
+from PIL import Image
+
+from gslora_det.class_split import resolve_classes
+from gslora_det.engine.checkpoint import read_checkpoint
+from gslora_det.engine.predict import predict, validation_set
+from gslora_det.engine.progress import SequenceProgress
+from gslora_det.evaluation import box_fates, class_roles, fate_summary
+from gslora_det.evaluation.box_fates import UNWANTED
+from gslora_det.visualization import draw_erased_boxes
+
+
+def unlearned_roles(weights: str, classes: Sequence[str]) -> Tuple[str, ...]:
+    """The role of each class by label, as an unlearned checkpoint states it.
+
+    Raises:
+        ValueError: It does not state what it forgot, or names an unknown class.
+    """
+    meta = read_checkpoint(weights).get('meta') or {}
+    if not meta.get('forgotten'):
+        raise ValueError(f'{weights} does not state what it forgot: give the merged.pth of '
+                         'a task')
+    return class_roles(classes, meta['forgotten'], meta.get('old', ()))
+
+
+def _named_images(infos: Dict[int, Tuple[int, dict]], images: Sequence[str]) -> List[int]:
+    """Image ids from ids and file names, with or without folders."""
+    found = []
+    for image in images:
+        ids = [i for i, (_, info) in infos.items()
+               if image == str(i) or f'/{info["img_path"]}'.endswith(f'/{image}')]
+        if len(ids) != 1:
+            raise ValueError(f'--images {image}: {len(ids) or "no"} validation images have '
+                             'this id or file name')
+        found += ids
+    return found
+
+
+def _images_of_classes(infos: Dict[int, Tuple[int, dict]], names: Sequence[str],
+                       classes: Sequence[str]) -> List[int]:
+    labels = {classes.index(n) for n in resolve_classes(names, classes, where='--classes')}
+    found = [i for i, (_, info) in infos.items()
+             if labels & {instance['bbox_label'] for instance in info['instances']}]
+    if not found:
+        raise ValueError(f'--classes {" ".join(names)}: no validation image shows them')
+    return found
+
+
+def visualize(cfg: Config, original: str, unlearned: str, out: Path,
+              images: Optional[Sequence[str]] = None,
+              classes: Optional[Sequence[str]] = None, worst: int = 20,
+              score_thr: float = 0.3) -> dict:
+    """Writes 'before | after | ground truth' of some validation images as PNG files.
+
+    Args:
+        cfg (Config): Names the detector and the validation images.
+        original (str): Weights of the original detector.
+        unlearned (str): Weights of the unlearned one; they state what was forgotten.
+        out (Path): Folder of the pictures.
+        images (list[str], optional): These images, by id or file name.
+        classes (list[str], optional): The images that show one of these classes.
+        worst (int): If neither is given: as many images with most unwanted fates, of all.
+        score_thr (float): Only detections with a score above it count.
+
+    Returns:
+        dict: ``pictures``, their files, and ``fates``, the summary over all images that
+        were looked at, see :func:`gslora_det.evaluation.fate_summary`.
+
+    Raises:
+        ValueError: A file, an image or a class is unknown, or an option out of range.
+    """
+    if not 0 <= score_thr < 1:
+        raise ValueError(f'--score-thr is {score_thr}: set a number from 0 to below 1')
+    if worst < 1:
+        raise ValueError(f'--worst is {worst}: set a whole number from 1 on')
+    dataset, infos = validation_set(cfg)
+    names = dataset.metainfo['classes']
+    roles = unlearned_roles(unlearned, names)
+    ids = None
+    if images:
+        ids = _named_images(infos, images)
+    elif classes:
+        ids = _images_of_classes(infos, classes, names)
+    before, after = (predict(cfg, weights, ids) for weights in (original, unlearned))
+    fates = {i: box_fates(before[i].objects, before[i].detections, after[i].detections,
+                          roles, score_thr) for i in before}
+
+    def unwanted(image_id: int) -> int:
+        return sum(fate.fate in UNWANTED for fate in fates[image_id])
+
+    if ids is None:
+        ids = sorted(filter(unwanted, fates), key=unwanted, reverse=True)[:worst]
+    out.mkdir(parents=True, exist_ok=True)
+    pictures = []
+    with SequenceProgress(len(ids)) as progress:
+        progress.stage('drawing')
+        for i in ids:
+            picture = draw_erased_boxes(
+                mmcv.imread(before[i].path, channel_order='rgb'), before[i].objects,
+                before[i].detections, after[i].detections, roles, names, score_thr)
+            pictures.append(out / f'{Path(before[i].path).stem}.png')
+            Image.fromarray(picture).save(pictures[-1])
+            progress.step()
+    return dict(pictures=pictures,
+                fates=fate_summary(chain(*fates.values()), names, roles))

@@ -1,0 +1,54 @@
+"""How often each fate befell the objects of many images."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+
+from gslora_det.evaluation.box_fates import ROLES, BoxFate
+
+
+def fate_summary(
+    fates: Iterable[BoxFate], classes: Sequence[str], roles: Sequence[str]
+) -> dict:
+    """Count the fates of all images; the result can be written as JSON.
+
+    Args:
+        fates: The fates of all images, see :func:`box_fates`.
+        classes: Class names by label.
+        roles: Role of each class by label, see :func:`class_roles`.
+
+    Returns:
+        ``roles``: role to fate to count. ``classes``: class to fate to count.
+        ``confusion``: class to new class to count, of the renamed objects. ``recall``:
+        role to ``objects`` (their number), ``before`` and ``after``: the share of them
+        on which some detection lies, whatever its class; None without objects.
+    """
+    by_role: dict = {role: Counter() for role in ROLES}
+    by_class: dict = defaultdict(Counter)
+    confusion: dict = defaultdict(Counter)
+    seen: dict = {role: [] for role in ROLES}
+    for fate in fates:
+        role, name = roles[fate.label], classes[fate.label]
+        by_role[role][fate.fate] += 1
+        by_class[name][fate.fate] += 1
+        if fate.new_label is not None:
+            confusion[name][classes[fate.new_label]] += 1
+        if fate.index is not None:
+            seen[role].append(fate.seen)
+
+    def share(flags: list, moment: int) -> float | None:
+        return sum(pair[moment] for pair in flags) / len(flags) if flags else None
+
+    return dict(
+        roles={role: dict(counts) for role, counts in by_role.items()},
+        classes={name: dict(by_class[name]) for name in classes if name in by_class},
+        confusion={
+            name: dict(confusion[name].most_common())
+            for name in classes if name in confusion
+        },
+        recall={
+            role: dict(objects=len(flags), before=share(flags, 0), after=share(flags, 1))
+            for role, flags in seen.items()
+        },
+    )  # fmt: skip

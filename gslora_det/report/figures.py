@@ -1,0 +1,133 @@
+"""The report's plots as inline SVG whose colours follow the page, light or dark."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import matplotlib
+import numpy as np
+from markupsafe import Markup
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from gslora_det.report.curves import draw_ap, draw_norms
+from gslora_det.report.erased_sets import mean_ap
+from gslora_det.report.tables import results_rows
+
+# What matplotlib is told to draw, and what the page's style sheet makes of it.
+_COLOURS = {
+    '#000000': 'currentColor', '#ffffff': 'var(--paper)', '#dddddd': 'var(--grid)',
+    '#bbbbbb': 'var(--grid)', '#0072b2': 'var(--retained)', '#d55e00': 'var(--forgotten)',
+    '#b0508a': 'var(--old)',
+}
+# Okabe-Ito, told apart with any colour vision; the markers repeat what the colour says.
+_RUNS = [*zip(['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9'], 'os^Dvp')]
+
+
+def _figure(width: float, height: float) -> Figure:
+    """A transparent figure; the size is in inches, text has 10 points."""
+    figure = Figure(figsize=(width, height), layout='constrained')
+    FigureCanvasSVG(figure)
+    return figure
+
+
+def _svg(figure: Figure, name: str, description: str) -> Markup:
+    """Inline SVG with text as text, free of what only a file of its own needs."""
+    file = io.StringIO()
+    nothing = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
+    with matplotlib.rc_context({'svg.fonttype': 'none', 'svg.hashsalt': name}):
+        figure.savefig(file, format='svg', transparent=True, metadata=nothing)
+    text = file.getvalue()
+    text = text[text.index('<svg'):]
+    text = re.sub(r' xmlns(:xlink)?="[^"]*"| id="\w+_\d+"', '', text)
+    for drawn, shown in _COLOURS.items():
+        text = re.sub(rf'{drawn}\b', shown, text, flags=re.IGNORECASE)
+    label = Markup('<svg role="img" aria-label="{}"').format(description)
+    return label + Markup(text[len('<svg'):])
+
+
+def ap_svg(record) -> Markup:
+    """AP of retained, forgotten and old classes against the task."""
+    figure = _figure(5.4, 3.4)
+    axes = figure.subplots()
+    draw_ap(axes, record['tasks'])
+    axes.set_title('')  # the page has its own
+    return _svg(figure, 'ap', 'AP of the retained, the forgotten and the earlier erased '
+                              'classes after each task; the table of tasks has the numbers')
+
+
+def norms_svg(record) -> Markup | None:
+    """Norm of each LoRA group after each task; None for a method without groups."""
+    groups = max(len(task.get('groups', ())) for task in record['tasks'])
+    if not groups:
+        return None
+    figure = _figure(5.4, max(2.6, 0.28 * groups + 1))
+    axes = figure.subplots()
+    draw_norms(figure, axes, record['tasks'])
+    axes.set_title('')
+    return _svg(figure, 'norms', 'Norm of the update of each Transformer block in each task')
+
+
+def classes_svg(record, names, role: str) -> Markup | None:
+    """AP of each class before and after, most AP first; None if no class was measured.
+
+    Args:
+        record (dict): The content of ``sequence.json``.
+        names (list[str]): The classes.
+        role (str): ``'retained'`` or ``'forgotten'``, for colour and title.
+    """
+    first, last = record['original']['per_class'], record['tasks'][-1]['per_class']
+    names = sorted((n for n in names if last[n] is not None), key=lambda n: first[n])
+    if not names:
+        return None
+    before, after = (100 * np.array([ap[n] for n in names]) for ap in (first, last))
+    colour = dict(retained='#0072B2', forgotten='#D55E00')[role]
+    figure, rows = _figure(4.8, 0.2 * len(names) + 1.2), np.arange(len(names))
+    axes = figure.subplots()
+    axes.hlines(rows, before, after, colors='#BBBBBB', linewidth=2)
+    axes.plot(before, rows, 'o', mfc='none', color=colour, label='before', clip_on=False)
+    axes.plot(after, rows, 'o', color=colour, label='after', clip_on=False)
+    axes.set(xlim=(0, max(1, before.max(), after.max())), ylim=(-0.8, len(names) - 0.2),
+             xlabel='AP in percent')
+    axes.set_yticks(rows, names, parse_math=False)
+    axes.tick_params(length=0, pad=8)
+    axes.grid(axis='x', color='#DDDDDD')
+    axes.spines[:].set_visible(False)
+    figure.legend(loc='outside upper right', ncols=2, frameon=False)
+    return _svg(figure, role, f'AP of each {role} class before and after')
+
+
+def comparison_svg(records, labels) -> Markup:
+    """What is kept and what is left of the erased, against the task, for several runs.
+
+    Args:
+        records (list[dict]): The contents of their ``sequence.json``.
+        labels (list[str]): Their names.
+    """
+    figure = _figure(5.4, 4.6)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    for i, (record, label) in enumerate(zip(records, labels)):
+        colour, marker = _RUNS[i % len(_RUNS)]
+        numbers = [task['task'] for task in record['tasks']]
+        kept = [row['AP_retained_relative'] for row in results_rows(record)]
+        erased, left = [], []
+        for task in record['tasks']:
+            erased += task['forgotten']
+            left.append(mean_ap(task['per_class'], erased))
+        for axes, values in (upper, kept), (lower, left):
+            values = [np.nan if value is None else 100 * value for value in values]
+            axes.plot(numbers, values, marker=marker, color=colour, clip_on=False,
+                      label=label if axes is upper else None)
+    upper.set(ylabel='AP_r / original (%)', ylim=(None, max(100, upper.get_ylim()[1])))
+    # At least 5 percent high: a smaller scale would make noise look like a return.
+    lower.set(ylabel='AP of all erased (%)', xlabel='task',
+              ylim=(0, max(5, lower.get_ylim()[1])))
+    lower.xaxis.get_major_locator().set_params(integer=True)
+    for axes in (upper, lower):
+        axes.grid(axis='y', color='#DDDDDD')
+        axes.spines[['top', 'right']].set_visible(False)
+    for text in figure.legend(loc='outside upper left', ncols=2, frameon=False).get_texts():
+        text.set_parse_math(False)
+    return _svg(figure, 'comparison', 'AP kept on the retained and left on the erased '
+                                      'classes after each task, for each run')
