@@ -57,6 +57,7 @@ def without_times(folder):
     record = read_json(folder / 'sequence.json')
     for task in record['tasks']:
         task.pop('seconds')
+        task.pop('peak_memory')
         task['merged'].pop('sha256')
         task['adapter'].pop('sha256')
     return record

@@ -1,0 +1,125 @@
+import json
+import subprocess
+import sys
+
+import pytest
+from conftest import CONFIGS
+from mmengine.config import Config
+
+from gslora_det.engine.comparison import TUNING, Cell, Comparison
+from gslora_det.registry import METHODS
+
+# Stands in for tools/train.py: writes a record as a sequence does, or fails.
+TRAIN = '''
+import json, sys
+from pathlib import Path
+cell, _, run, _ = sys.argv[1:]
+config = {}
+exec(Path(cell).read_text(), config)
+if config['method']['type'] == 'HeadMask':
+    sys.exit('no')
+(Path(run) / 'task_1').mkdir(parents=True)
+Path(run, 'task_1/merged.pth').touch()
+Path(run, 'sequence.json').write_text(json.dumps(dict(
+    method_config=config['method'], known=config['sequence']['original'],
+    original=dict(AP=0.5), tasks=[dict(task=1, buffers=[1], metrics={})])))
+'''
+
+
+@pytest.fixture
+def comparison(tmp_path):
+    return Comparison(Config.fromfile(CONFIGS / 'glyph80/comparison.py'), tmp_path)
+
+
+def test_cells_are_methods_times_settings_times_seeds(comparison):
+    cells = comparison.cells()
+    assert len(cells) == len(set(cells)) == 19 * (6 * 3 + 1)
+    assert {cell.setting for cell in cells if cell.seed} == {
+        s for s in comparison.cfg.settings if s != '80-10x7'}
+    few = comparison.cells(['EWC'], ['80-5', '80-10x7'], [0])
+    assert few == [Cell('80-5', 'EWC', 0), Cell('80-10x7', 'EWC', 0)]
+    with pytest.raises(ValueError, match="method 'EWG' is unknown; there are Retrain"):
+        comparison.cells(['EWG'])
+
+
+def test_every_method_is_compared(comparison):
+    types = {comparison.config(cell).method.type for cell in comparison.cells(seeds=[0])}
+    assert types == set(METHODS.module_dict)
+
+
+def test_all_see_the_same_buffers_and_number_of_images(comparison):
+    budgets, buffers = set(), set()
+    for cell in comparison.cells(settings=['80-5'], seeds=[1]):
+        cfg = comparison.config(cell)
+        sizes = [cfg.sequence[b].batch_size for b in METHODS.get(cfg.method.type).branches]
+        budgets.add(cfg.sequence.iters * sum(sizes))
+        buffers.add((cfg.sequence.forget.fraction, cfg.sequence.retain.fraction,
+                     cfg.sequence.buffer_seed))
+        assert cfg.randomness.seed == 1
+    assert budgets == {150 * 16} and buffers == {(0.3, 0.1, 124)}
+
+
+def test_settings_and_methods_change_the_config(comparison):
+    cfg = comparison.config(Cell('80-5 4-shot', 'EWC', 0))
+    assert cfg.sequence.forget.to_dict() == dict(shots=4, per='class', batch_size=8)
+    assert cfg.method.type == 'EWC' and 'rank' not in cfg.method
+    assert comparison.config(Cell('80-5', 'GSLoRAPlusPlus', 0)).method.rank == 8
+    assert len(comparison.config(Cell('80-5 missing', 'L2', 0)).sequence.missing) == 5
+
+
+def test_the_grid_is_tried_on_a_split_that_the_table_does_not_use(comparison):
+    reported = {cell.setting: comparison.config(cell).sequence.order
+                for cell in comparison.cells(['GSLoRA'])}
+    cells = comparison.tuning_cells(['EWC'])
+    assert len(cells) == 4 and all(cell.setting == TUNING for cell in cells)
+    cfg = comparison.config(cells[-1])
+    grid = comparison.cfg.grids.EWC
+    assert cfg.method.weight == grid['method.weight'][-1]
+    assert cfg.optim_wrapper.optimizer.lr == grid['optim_wrapper.optimizer.lr'][-1]
+    assert cfg.sequence.order not in reported.values()
+
+
+def test_chosen_values_are_in_the_grids(comparison):
+    for method, grid in comparison.cfg.grids.items():
+        cfg = comparison.config(Cell('80-5', method, 0))
+        for key, values in grid.items():
+            value = cfg
+            for part in key.split('.'):
+                value = value[part]
+            assert value in values, (method, key)
+
+
+def test_finished_cells_are_not_repeated_and_failed_ones_are_named(comparison, tmp_path):
+    train = tmp_path / 'train.py'
+    train.write_text(TRAIN)
+    cells = comparison.cells(['EWC', 'HeadMask', 'SSD'], ['80-5'], [0])
+    failed = comparison.run(cells, train)
+    assert [cell.method for cell in failed] == ['HeadMask']
+    results = comparison.results(cells)
+    assert {cell.method for cell in results} == {'EWC', 'SSD'}
+    first = tmp_path / 'runs/80-5__EWC__0/run'
+    assert not (first / 'task_1').exists()
+    # The second to run was told where the original model is measured already.
+    known = {c.method: json.loads((tmp_path / f'runs/{c.name}/run/sequence.json').read_text())
+             ['known'] for c in results}
+    assert sorted(map(bool, known.values())) == [False, True]
+    train.write_text('raise SystemExit("nothing is left to run")')
+    assert comparison.run(list(results), train) == []
+
+
+def test_a_cell_that_another_process_works_on_is_left_to_it(comparison, tmp_path):
+    train = tmp_path / 'train.py'
+    train.write_text('raise SystemExit("must not run")')
+    cell = Cell('80-5', 'EWC', 0)
+    folder = tmp_path / 'runs' / cell.name
+    folder.mkdir(parents=True)
+    other = subprocess.Popen(
+        [sys.executable, '-c', 'from gslora_det.files import folder_lock\n'
+         f'with folder_lock({str(folder / ".lock")!r}): print(1, flush=True); input()'],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    other.stdout.readline()
+    try:
+        assert comparison.run([cell], train) == []
+    finally:
+        other.communicate(b'\n')
+    assert not comparison.results([cell])

@@ -1,0 +1,67 @@
+import csv
+import io
+
+import pytest
+
+from gslora_det.engine.comparison import TUNING, Cell
+from gslora_det.report.comparison import (
+    overview,
+    summary,
+    to_csv,
+    to_markdown,
+    tuned,
+)
+
+
+def result(h, forgotten=0.8, tasks=1, trained=25, **metrics):
+    task = dict(metrics=dict(H=h, H_max=0.8, AP_retained=h, AP_forgotten=0.01, AP_old=None,
+                             AP_missing=None, **metrics),
+                original=dict(AP_retained=0.8, AP_forgotten=forgotten), seconds=60.0,
+                images_seen=2400, peak_memory=2**30, trainable_parameters=trained,
+                total_parameters=1000)
+    return dict(tasks=[task] * tasks)
+
+
+def rows(table):
+    return {line.split(' | ')[0].strip('| '): [c.strip('| ') for c in line.split(' | ')[1:]]
+            for line in table.splitlines()}
+
+
+def test_mean_and_sample_deviation():
+    assert summary([0.7, 0.8, 0.9]) == '80.0 ± 10.0'
+    assert summary([0.5]) == '50.0' and summary([None]) == summary([]) == '—'
+
+
+def test_overview_shows_what_was_not_run_and_marks_the_best():
+    results = {Cell('s', 'a', 0): result(0.4), Cell('s', 'a', 1): result(0.6),
+               Cell('s', 'b', 0): result(0.72)}
+    found = rows(overview(['a', 'b', 'c'], ['s', 't'], results))
+    assert found['a'] == ['2.50', '62.5 ± 17.7', '—']
+    assert found['b'] == ['2.50', '**90.0**', '—']
+    assert found['c'] == ['—', '—', '—']
+
+
+def test_nothing_is_ranked_where_the_original_detects_nothing():
+    results = {Cell('s', m, 0): result(h, forgotten=0.04) for m, h in (('a', .4), ('b', .7))}
+    assert '**' not in overview(['a', 'b'], ['s'], results)
+    assert '**' not in to_markdown(['a', 'b'], ['s'], results).split('bold')[1]
+
+
+def test_a_sequence_has_a_table_a_task():
+    text = to_markdown(['a'], ['s', 'never'], {Cell('s', 'a', 0): result(0.4, tasks=2)})
+    assert '### s, task 1' in text and '### s, task 2' in text and '### never' not in text
+    cost = rows(text.split('Cost of s')[1])['a']
+    assert cost == ['120', '4,800', '25', '1.00']
+
+
+def test_csv_has_a_row_a_cell_and_task():
+    text = to_csv({Cell('s', 'a', 0): result(0.4, tasks=2), Cell('s', 'b', 1): result(0.5)})
+    found = list(csv.DictReader(io.StringIO(text)))
+    assert [(r['method'], r['seed'], r['task']) for r in found] == [
+        ('a', '0', '1'), ('a', '0', '2'), ('b', '1', '1')]
+    assert float(found[2]['H_relative']) == pytest.approx(0.5 / 0.8)
+
+
+def test_the_highest_h_of_a_grid_is_chosen():
+    results = {Cell(TUNING, 'a', 0, dict(lr=v)): result(h) for v, h in ((1, .4), (2, .7))}
+    assert tuned(results) == {'a': dict(lr=2)}
