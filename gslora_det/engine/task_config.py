@@ -41,7 +41,7 @@ def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Con
                       ['default_scope', 'env_cfg', 'model', 'val_dataloader',
                        'val_evaluator', 'launcher', 'model_wrapper_cfg', 'randomness'])
     run.val_evaluator = dict(
-        run.val_evaluator, type='SplitCocoMetric', classwise=True,
+        run.val_evaluator, type='SplitCocoMetric', classwise=True, metric_items=['mAP'],
         splits={name: classes for task in tasks
                 for name, classes in task.splits(f'_{task.number}').items()})
     run.custom_hooks = []
@@ -94,7 +94,8 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         max_keep_ckpts=2,  # MMEngine removes the older ones before it writes
         interval=cfg.sequence.get('checkpoint_interval', 200), save_last=False)
     run.val_evaluator = dict(
-        run.val_evaluator, type='SplitCocoMetric', classwise=True, splits=task.splits(),
+        run.val_evaluator, type='SplitCocoMetric', classwise=True, metric_items=['mAP'],
+        splits=task.splits(),
         original=dict(
             forgotten=original.get('AP_forgotten'),
             forgotten_reference=original.get('reference', {}).get('AP_forgotten')))

@@ -193,6 +193,21 @@ def test_matches_once_and_prints_nothing(capsys):
     assert message.count('| s') == 1 + len(CLASSES)
 
 
+def test_sizes_that_are_not_asked_for_cost_nothing_and_change_nothing():
+    found, calls = {}, {}
+    for items in (None, ['mAP']):
+        metric = SplitCocoMetric(splits=SPLITS, original=ORIGINAL, classwise=True,
+                                 metric_items=items)
+        with mock.patch.object(COCOeval, 'evaluateImg', autospec=True,
+                               side_effect=COCOeval.evaluateImg) as matched:
+            found[items is None] = evaluate(metric, random_samples(1))
+        calls[items is None] = matched.call_count
+    assert calls[True] == 4 * calls[False]
+    assert len(found[False]) == len(found[True]) - 5
+    for key, value in found[False].items():
+        assert value == pytest.approx(found[True][key], abs=1e-12, nan_ok=True), key
+
+
 def test_no_detection_is_zero_and_no_ground_truth_is_nan():
     splits = dict(SPLITS, nothing=[])
     results = evaluate(
