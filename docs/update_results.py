@@ -1,15 +1,20 @@
-"""Writes the results section of README.md from the records in docs/results/.
+"""Writes the results in README.md and docs/comparison.md from the records in docs/results/.
 
-Each record is the `sequence.json` of a run: copy a new one there and run this script.
+Each record is the `sequence.json` of a run; those of `tools/compare.py` are its `cells/`.
+Copy new ones there and run this script.
 """
 
 from pathlib import Path
+from typing import Dict
 
+from mmengine.config import Config
+
+from gslora_det.engine.comparison import Comparison
 from gslora_det.files import read_json
 from gslora_det.report import results_rows
+from gslora_det.report.comparison import overview, to_markdown, tuning_to_markdown
 
 DOCS = Path(__file__).parent
-BEGIN, END = '<!-- results: begin -->\n', '<!-- results: end -->\n'
 
 
 def _percent(value) -> str:
@@ -56,12 +61,32 @@ def results_section() -> str:
     return '\n'.join(parts)
 
 
-def updated_readme() -> str:
-    """README.md with the section in its place."""
-    text = (DOCS.parent / 'README.md').read_text('utf-8')
-    head, rest = text.split(BEGIN)
-    return head + BEGIN + results_section() + END + rest.split(END)[1]
+def comparison_sections() -> Dict[str, str]:
+    """The overview, and all tables of the comparison with what its grids gave."""
+    cfg = Config.fromfile(DOCS.parent / 'configs/glyph80/comparison.py')
+    comparison = Comparison(cfg, DOCS / 'results/comparison')
+    names = list(cfg.methods), list(cfg.settings)
+    results = comparison.results(comparison.cells())
+    tuning = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
+    return dict(overview=overview(*names, results),
+                tables=to_markdown(*names, results) + '\n### Tuning\n\n' + tuning)
+
+
+def updated() -> Dict[Path, str]:
+    """The pages with their sections in place."""
+    sections = dict(results=results_section(), **comparison_sections())
+    pages = {}
+    for path in (DOCS.parent / 'README.md', DOCS / 'comparison.md'):
+        text = path.read_text('utf-8')
+        for name, section in sections.items():
+            begin, end = f'<!-- {name}: begin -->\n', f'<!-- {name}: end -->\n'
+            if begin in text:
+                head, rest = text.split(begin)
+                text = head + begin + section + end + rest.split(end)[1]
+        pages[path] = text
+    return pages
 
 
 if __name__ == '__main__':
-    (DOCS.parent / 'README.md').write_text(updated_readme(), 'utf-8')
+    for page, content in updated().items():
+        page.write_text(content, 'utf-8')

@@ -3,12 +3,29 @@ import runpy
 from conftest import ROOT
 from mmengine.config import Config
 
+from gslora_det.engine.comparison import Comparison
 from gslora_det.registry import METHODS
+from gslora_det.report.comparison import tuned
 
 
 def test_results_are_generated_from_the_records():
     script = runpy.run_path(str(ROOT / 'docs/update_results.py'))
-    assert script['updated_readme']() == (ROOT / 'README.md').read_text('utf-8')
+    for page, content in script['updated']().items():
+        assert content == page.read_text('utf-8'), page
+
+
+def test_the_comparison_uses_what_tuning_chose():
+    comparison = Comparison(Config.fromfile(ROOT / 'configs/glyph80/comparison.py'),
+                            ROOT / 'docs/results/comparison')
+    for method in comparison.cfg.grids:
+        cells = comparison.tuning_cells([method])
+        results = comparison.results(cells)
+        if len(results) == len(cells):
+            for key, value in tuned(results)[method].items():
+                chosen = comparison.cfg.methods[method]
+                for part in key.split('.'):
+                    chosen = chosen[part]
+                assert chosen == value, (method, key)
 
 
 def test_the_example_config_extends_an_mmdet_config(tmp_path):

@@ -225,13 +225,8 @@ def tuned(results: dict) -> Dict[str, dict]:
     return {method: choice for method, (_, choice) in best.items()}
 
 
-def write_tuning(comparison) -> str:
-    """Writes ``tuning.md``: every value of the grids, and which one was best.
-
-    Returns:
-        str: The table, and where the file is.
-    """
-    results = comparison.results(comparison.tuning_cells())
+def tuning_to_markdown(results: dict) -> str:
+    """Every value of the grids that was tried, and which one was best."""
     best = tuned(results)
     rows = []
     for cell, result in results.items():
@@ -241,7 +236,16 @@ def write_tuning(comparison) -> str:
                      ', '.join(f'{k.rsplit(".", 1)[-1]} {v:g}' for k, v in cell.choice.items()),
                      *(summary([values[key]]) for key in
                        ('H', 'H_relative', 'AP_retained', 'AP_forgotten')), chosen])
-    text = _table(['method', 'values', 'H', 'H/H_max', 'AP_r', 'AP_f', ''], rows)
+    return _table(['method', 'values', 'H', 'H/H_max', 'AP_r', 'AP_f', ''], rows)
+
+
+def write_tuning(comparison) -> str:
+    """Writes ``tuning.md``.
+
+    Returns:
+        str: The table, and where the file is.
+    """
+    text = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
     with atomic_write(comparison.work_dir / 'tuning.md') as draft:
         draft.write_text(text, 'utf-8')
     return f'{text}\n{comparison.work_dir / "tuning.md"}'
