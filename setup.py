@@ -19,5 +19,6 @@ setup(
     ],
     extras_require={
         'mmdet': ['onedl-mmdetection>=3.5', 'onedl-mmcv>=2.3', 'onedl-mmengine>=0.10.12'],
-        'test': ['pytest', 'ruff'],
+        'notebook': ['nbclient', 'ipykernel'],
+        'test': ['pytest', 'ruff', 'nbclient', 'ipykernel'],
     })

@@ -26,3 +26,4 @@ def silence_warnings() -> None:
     warnings.filterwarnings('ignore', category=FutureWarning)
     warnings.filterwarnings('ignore', message='.*pkg_resources.*')
     warnings.filterwarnings('ignore', message='torch.meshgrid')
+    warnings.filterwarnings('ignore', message='install "ipywidgets"')

@@ -8,6 +8,7 @@ from typing import List, Optional
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from gslora_det.engine.checkpoint import install_safe_loader, load_weights
@@ -53,6 +54,7 @@ class UnlearningSequence:
 
     def __init__(self, cfg: Config, resume: bool = False) -> None:
         install_safe_loader()
+        init_default_scope(cfg.get('default_scope', 'mmdet'))
         self.cfg = cfg
         self.work_dir = Path(cfg.work_dir)
         self.plan: List[TaskPlan] = make_plan(cfg)  # may draw Glyph80, with a bar
