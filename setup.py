@@ -21,5 +21,6 @@ setup(
     ],
     extras_require={
         'mmdet': ['onedl-mmdetection>=3.5', 'onedl-mmcv>=2.3', 'onedl-mmengine>=0.10.12'],
-        'test': ['pytest', 'hypothesis', 'ruff', 'selenium'],
+        'notebook': ['nbclient', 'ipykernel'],
+        'test': ['pytest', 'hypothesis', 'nbclient', 'ipykernel', 'ruff', 'selenium'],
     })

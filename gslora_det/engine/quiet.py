@@ -38,3 +38,4 @@ def silence_warnings() -> None:
     warnings.filterwarnings('ignore', message='.*pkg_resources.*')
     warnings.filterwarnings('ignore', message='torch.meshgrid')
     warnings.filterwarnings('ignore', message='Setting (OMP|MKL)_NUM_THREADS')
+    warnings.filterwarnings('ignore', message='install "ipywidgets"')

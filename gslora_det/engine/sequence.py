@@ -10,6 +10,7 @@ import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
+from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 
 from gslora_det.engine.checkpoint import (
@@ -61,6 +62,7 @@ class UnlearningSequence:
     def __init__(self, cfg: Config, resume: bool = False) -> None:
         install_safe_loader()
         install_atomic_writer()
+        init_default_scope(cfg.get('default_scope', 'mmdet'))
         self.cfg = cfg
         self.work_dir = Path(cfg.work_dir)
         self.plan: List[TaskPlan] = make_plan(cfg)  # may draw Glyph80, with a bar
