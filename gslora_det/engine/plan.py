@@ -106,6 +106,12 @@ def make_plan(cfg: Config) -> List[TaskPlan]:
         **{key: settings[key] for key in
            ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing')
            if key in settings})
+    unseen = [name for name in sequence[-1].retained
+              if ids[name] not in train.boxed and name not in sequence[-1].missing]
+    if unseen:
+        train.warnings.append(
+            f'retained classes without a training box: {len(unseen)} (the first is '
+            f"'{unseen[0]}'); sequence.missing would measure them apart")
     tasks = []
     for number, split in enumerate(sequence, 1):
         empty = [name for name in split.forgotten if ids[name] not in train.boxed]

@@ -94,15 +94,30 @@ def test_too_few_betas(cfg):
         make_plan(cfg)
 
 
-def test_a_class_in_no_image_is_refused(cfg, tmp_path, glyph80):
-    coco = json.loads((glyph80 / 'annotations/train.json').read_text())
-    erased = make_plan(cfg)[0].split.forgotten[0]
-    label = CLASSES.index(erased) + 1
-    coco['annotations'] = [a for a in coco['annotations'] if a['category_id'] != label]
-    (tmp_path / 'train.json').write_text(json.dumps(coco))
-    cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'train.json')
+@pytest.fixture
+def with_boxes(cfg, tmp_path, glyph80):
+    """Changes the annotations of a class, or leaves them out where ``change`` is None."""
+    def use(name, change):
+        coco = json.loads((glyph80 / 'annotations/train.json').read_text())
+        label = CLASSES.index(name) + 1
+        coco['annotations'] = [
+            a if a['category_id'] != label else dict(a, **change)
+            for a in coco['annotations'] if a['category_id'] != label or change]
+        (tmp_path / 'train.json').write_text(json.dumps(coco))
+        cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'train.json')
+        return cfg
+    return use
+
+
+@pytest.mark.parametrize('change', [None, dict(iscrowd=1)])
+def test_a_class_that_no_image_or_only_a_crowd_shows(cfg, with_boxes, change, capsys):
+    first, *_, last = make_plan(cfg)
+    erased, kept = first.split.forgotten[0], last.split.retained[0]
+    assert make_plan(with_boxes(kept, change)) and capsys.readouterr().err == (
+        'warning: retained classes without a training box: 1 (the first is '
+        f"'{kept}'); sequence.missing would measure them apart\n")
     with pytest.raises(ValueError, match=f"task 1: no training image shows '{erased}'"):
-        make_plan(cfg)
+        make_plan(with_boxes(erased, change))
 
 
 def test_classes_that_are_not_in_the_file_are_refused(cfg, tmp_path, glyph80):

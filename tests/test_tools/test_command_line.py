@@ -96,6 +96,15 @@ def test_merged_file_loads_in_plain_mmdet(trained, tmp_path):
     assert 'CLASSES digit 2 100' in result.stdout, result.stderr
 
 
+def test_verify_says_what_differs(trained):
+    folder, _ = trained
+    result = run('tools/verify.py', folder, '--no-metrics')
+    assert result.returncode == 0 and result.stdout.count('PASS') == 6, result.stderr
+    missing = run('tools/verify.py', folder / 'task_1')
+    assert missing.returncode == 2
+    assert missing.stderr == f'error: {folder}/task_1/sequence.json is missing\n'
+
+
 class Canary:
 
     def __reduce__(self):
