@@ -66,7 +66,10 @@ class _Annotations:
         self.images = images_by_class(coco['annotations'])
         self.boxed = {a['category_id'] for a in coco['annotations'] if not a['iscrowd']}
         self._entries = {image['id']: image for image in coco['images']}
-        self._folder, self._hint = Path(dataset.data_prefix.get('img', '')), hint
+        if 'img' not in dataset.data_prefix:
+            raise ValueError(f'the data set of {ann_file} needs data_prefix=dict(img=…), the '
+                             'folder of its images')
+        self._folder, self._hint = Path(dataset.data_prefix['img']), hint
 
     def check_images(self, chosen: Optional[Iterable[int]] = None) -> None:
         """Checks the files of the chosen images, by default of all."""

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from conftest import CONFIGS
@@ -123,6 +124,25 @@ def test_a_class_that_no_image_or_only_a_crowd_shows(cfg, with_boxes, change, ca
 def test_classes_that_are_not_in_the_file_are_refused(cfg, tmp_path, glyph80):
     cfg.train_dataloader.dataset.metainfo = dict(classes=('Latin A', 'unicorn'))
     with pytest.raises(ValueError, match="not among the categories.*unicorn"):
+        make_plan(cfg)
+
+
+def test_a_data_set_without_its_folder_is_refused(cfg):
+    cfg.train_dataloader.dataset.data_prefix = dict(image='train/')
+    with pytest.raises(ValueError, match='train.json needs data_prefix=dict.img'):
+        make_plan(cfg)
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_a_missing_image_is_refused(cfg, glyph80, tmp_path, split):
+    shutil.copytree(glyph80, tmp_path / 'glyph80')
+    loader = cfg[f'{split}_dataloader']
+    loader.dataset.data_root = str(tmp_path / 'glyph80')
+    buffers = make_plan(cfg)[0].buffers
+    lost = 1 if split == 'val' else buffers['retain'][0]
+    path = tmp_path / f'glyph80/{split}/{lost:06d}.png'
+    path.unlink()
+    with pytest.raises(ValueError, match=f'missing images: 1 .the first is {path}'):
         make_plan(cfg)
 
 

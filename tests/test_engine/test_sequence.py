@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from gslora_det.engine.checkpoint import CheckpointError, read_checkpoint, read_weights
 from gslora_det.engine.export import export
 from gslora_det.engine.sequence import UnlearningSequence
-from gslora_det.files import read_json, sha256
+from gslora_det.files import folder_lock, read_json, sha256
 
 # isort: split
 from mmdet.registry import HOOKS
@@ -170,6 +170,13 @@ def test_one_step_less_ends_differently(finished, config, tmp_path):
 def test_a_finished_folder_is_not_overwritten(finished, config):
     with pytest.raises(ValueError, match='add --resume'):
         UnlearningSequence(config(finished))
+
+
+def test_a_second_process_is_refused(config, tmp_path):
+    with folder_lock(tmp_path / '.lock'), pytest.raises(
+            ValueError, match=f'another process works in {tmp_path}'):
+        UnlearningSequence(config(tmp_path)).run()
+    assert not (tmp_path / 'sequence.json').exists()
 
 
 def test_another_sequence_is_not_continued(finished, config):
