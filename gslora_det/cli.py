@@ -42,10 +42,13 @@ def load_config(args: argparse.Namespace) -> Config:
         raise ValueError(f'config {args.config} does not exist')
     try:
         cfg = Config.fromfile(args.config)
-    except (KeyError, SyntaxError, FileNotFoundError) as error:
-        raise ValueError(f'config {args.config} cannot be read: {error}') from error
-    if args.cfg_options:
-        cfg.merge_from_dict(args.cfg_options)
+    except Exception as error:  # a config is a program: it may raise anything
+        raise ValueError(f'config {args.config} cannot be read: {_one_line(error)}') from error
+    try:
+        cfg.merge_from_dict(args.cfg_options or {})
+    except (AssertionError, KeyError, TypeError) as error:
+        raise ValueError(f'--cfg-options do not fit {args.config}: {_one_line(error)}'
+                         ) from error
     cfg.launcher = args.launcher
     if args.launcher != 'none' and not torch.cuda.is_available():
         cfg.model_wrapper_cfg = dict(  # MMEngine's default asks for a GPU
@@ -56,6 +59,10 @@ def load_config(args: argparse.Namespace) -> Config:
     elif not cfg.get('work_dir'):
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     return cfg
+
+
+def _one_line(error: Exception) -> str:
+    return ' '.join(f'{type(error).__name__}: {error}'.split())
 
 
 def prepare_process(args: argparse.Namespace) -> None:

@@ -20,9 +20,11 @@ from mmdet.structures import DetDataSample  # noqa: E402
 
 from gslora_det.datasets import ensure_glyph80  # noqa: E402
 from gslora_det.engine.checkpoint import save_weights  # noqa: E402
+from gslora_det.engine.sequence import UnlearningSequence  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
+CHECKPOINT = ROOT / 'checkpoints/deformable-detr_r18_glyph80.pth'
 
 
 def run(*command, cwd=ROOT, **env):
@@ -106,6 +108,32 @@ def pair():
     forget, retain = samples([[4], [4, 4]]), samples([[0, 1], [2], []], seed=1)
     inputs = dict(forget=torch.randn(2, 3, 64, 64), retain=torch.randn(3, 3, 64, 64))
     return inputs, dict(forget=forget, retain=retain)
+
+
+@pytest.fixture(scope='session')
+def config(glyph80):
+    """Makes the config of a short sequence of two tasks."""
+    def make(work_dir, **options):
+        cfg = Config.fromfile(CONFIGS / 'glyph80/ddetr_forget_80-10x7.py')
+        cfg.merge_from_dict({
+            'load_from': str(CHECKPOINT), 'work_dir': str(work_dir), 'sequence.num_tasks': 2,
+            'sequence.iters': 5, 'sequence.checkpoint_interval': 2, 'sequence.pictures': 1,
+            'sequence.forget.batch_size': 2, 'sequence.retain.batch_size': 2, **options})
+        for name in ('train', 'val'):
+            loader = cfg[f'{name}_dataloader']
+            loader.dataset.data_root = str(glyph80)
+            loader.update(num_workers=0, persistent_workers=False)
+        cfg.val_evaluator.ann_file = str(glyph80 / 'annotations/val.json')
+        return cfg
+    return make
+
+
+@pytest.fixture(scope='session')
+def finished(config, tmp_path_factory):
+    """The folder of a finished sequence of two tasks."""
+    folder = tmp_path_factory.mktemp('runs') / 'finished'
+    UnlearningSequence(config(folder)).run()
+    return folder
 
 
 CLASSES = list('abcde')

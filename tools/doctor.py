@@ -5,7 +5,7 @@ import sys
 
 import gslora_det  # noqa: F401  (registers everything)
 from gslora_det.cli import add_common_flags, load_config, prepare_process, run_tool
-from gslora_det.engine.doctor import diagnose
+from gslora_det.engine.doctor import checks, diagnose
 
 
 def parse_args() -> argparse.Namespace:
@@ -19,7 +19,7 @@ def main() -> None:
     args = parse_args()
     cfg = load_config(args) if args.config else None
     prepare_process(args)
-    sys.exit(0 if diagnose(cfg) else 1)
+    sys.exit(0 if diagnose(checks(cfg)) else 1)
 
 
 if __name__ == '__main__':

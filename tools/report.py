@@ -7,7 +7,7 @@ from typing import List
 import gslora_det  # noqa: F401  (registers everything)
 from gslora_det.cli import add_cfg_options, load_config, prepare_process, run_tool
 from gslora_det.engine.predict import predict
-from gslora_det.engine.record import merged_weights, read_record
+from gslora_det.engine.record import check_file, read_record
 from gslora_det.engine.sequence import CONFIG
 from gslora_det.files import atomic_write
 from gslora_det.report import Run, make_gallery, render_report
@@ -39,9 +39,10 @@ def _record(work_dir: Path) -> dict:
 
 def _gallery(args: argparse.Namespace, work_dir: Path, record: dict):
     args.config = str(work_dir / CONFIG)
-    cfg, weights = load_config(args), merged_weights(work_dir, record['tasks'][-1])
+    cfg, merged = load_config(args), record['tasks'][-1]['merged']
+    check_file(work_dir, merged)
     try:
-        before, after = predict(cfg, cfg.load_from), predict(cfg, str(weights))
+        before, after = predict(cfg, cfg.load_from), predict(cfg, str(work_dir / merged['file']))
     except FileNotFoundError as error:
         raise ValueError(f'{error.filename} is missing: run from the folder that the config '
                          'expects, or add --no-gallery') from error

@@ -1,19 +1,14 @@
 """Checks of an installation and of a config, a PASS or FAIL line each."""
 
-import importlib.metadata
-import os
-from typing import Callable, Iterator, Optional, Tuple
+from typing import Callable, Iterable, Iterator, Optional, Tuple
 
-import mmcv
-import mmdet
-import mmengine
-import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from gslora_det.compat import mmcv_ops
 from gslora_det.engine.checkpoint import load_weights
 from gslora_det.engine.plan import make_plan
+from gslora_det.engine.provenance import device_name, package_versions
 from gslora_det.engine.quiet import quiet
 
 Check = Tuple[str, Callable[[], str]]
@@ -27,7 +22,7 @@ def checks(cfg: Optional[Config] = None) -> Iterator[Check]:
     """
     yield 'versions', _versions
     yield 'mmcv operators', _operators
-    yield 'device', _device
+    yield 'device', device_name
     if cfg is not None:
         yield 'data set', lambda: _data_set(cfg)
         yield 'checkpoint', lambda: _checkpoint(cfg)
@@ -35,10 +30,10 @@ def checks(cfg: Optional[Config] = None) -> Iterator[Check]:
             yield 'class names and buffers', lambda: _plan(cfg)
 
 
-def diagnose(cfg: Optional[Config] = None) -> bool:
+def diagnose(checks: Iterable[Check]) -> bool:
     """Prints a line for every check; True if all passed."""
     healthy = True
-    for name, check in checks(cfg):
+    for name, check in checks:
         try:
             with quiet():
                 found = check()
@@ -50,11 +45,7 @@ def diagnose(cfg: Optional[Config] = None) -> bool:
 
 
 def _versions() -> str:
-    found = dict(torch=torch.__version__, mmengine=mmengine.__version__,
-                 mmcv=mmcv.__version__, mmdet=mmdet.__version__)
-    for name in ('numpy', 'pycocotools', 'safetensors'):
-        found[name] = importlib.metadata.version(name)
-    return ', '.join(f'{name} {version}' for name, version in found.items())
+    return ', '.join(f'{name} {version}' for name, version in package_versions().items())
 
 
 def _operators() -> str:
@@ -62,12 +53,6 @@ def _operators() -> str:
         return 'compiled'
     return ('not compiled; stand-ins in PyTorch serve Deformable DETR, NMS and RoIAlign. '
             'Compiled ones are faster on a GPU: pip install --no-build-isolation onedl-mmcv')
-
-
-def _device() -> str:
-    if torch.cuda.is_available():
-        return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
-    return f'CPU, {os.cpu_count()} cores, {torch.get_num_threads()} threads'
 
 
 def _data_set(cfg: Config) -> str:

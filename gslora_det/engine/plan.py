@@ -67,7 +67,10 @@ class Annotations:
         self.images = images_by_class(coco['annotations'])
         self.boxed = {a['category_id'] for a in coco['annotations'] if not a['iscrowd']}
         self._entries = {image['id']: image for image in coco['images']}
-        self._folder, self._hint = Path(dataset.data_prefix.get('img', '')), hint
+        if 'img' not in dataset.data_prefix:
+            raise ValueError(f'the data set of {ann_file} needs data_prefix=dict(img=…), the '
+                             'folder of its images')
+        self._folder, self._hint = Path(dataset.data_prefix['img']), hint
 
     def check_images(self, chosen: Optional[Iterable[int]] = None) -> None:
         """Checks the files of the chosen images, by default of all."""
@@ -107,6 +110,12 @@ def make_plan(cfg: Config) -> List[TaskPlan]:
         **{key: settings[key] for key in
            ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing')
            if key in settings})
+    unseen = [name for name in sequence[-1].retained
+              if ids[name] not in train.boxed and name not in sequence[-1].missing]
+    if unseen:
+        train.warnings.append(
+            f'retained classes without a training box: {len(unseen)} (the first is '
+            f"'{unseen[0]}'); sequence.missing would measure them apart")
     tasks = []
     for number, split in enumerate(sequence, 1):
         empty = [name for name in split.forgotten if ids[name] not in train.boxed]

@@ -4,12 +4,15 @@ import math
 from pathlib import Path
 from typing import Dict, List, Optional
 
+from mmengine.config import Config
+
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.evaluation import h_mean
 from gslora_det.files import read_json, sha256, write_json
 
 FORMAT_VERSION = 1
 FILE_NAME = 'sequence.json'
+ARTEFACTS = ('adapter', 'merged')  # a task's files; not every method has an adapter
 
 
 def _null(value: Optional[float]) -> Optional[float]:
@@ -47,25 +50,28 @@ def class_precisions(results: Dict[str, float], classes: List[str]) -> dict:
     return {name: _null(results.get(f'coco/{name}_precision')) for name in classes}
 
 
-def new_record(name: str, method: dict, plan: List[TaskPlan], weights: str) -> dict:
+def new_record(cfg: Config, plan: List[TaskPlan]) -> dict:
     """A record in which no task is finished."""
+    method, weights = cfg.method.to_dict(), cfg.load_from
     return dict(
-        format_version=FORMAT_VERSION, name=name, method=method['type'], method_config=method,
-        request=[list(task.split.forgotten) for task in plan],
+        format_version=FORMAT_VERSION, name=Path(cfg.filename).stem, method=method['type'],
+        method_config=method, request=[list(task.split.forgotten) for task in plan],
         buffers=[task.buffers for task in plan],
-        weights=dict(file=weights, sha256=_sha256(weights)), original=None, tasks=[])
+        weights=dict(file=weights, sha256=_sha256(weights)), runs=[], original=None, tasks=[])
 
 
 def read_record(work_dir: Path) -> dict:
     """Reads the record of a sequence.
 
     Raises:
-        ValueError: It is missing, no JSON, or of another format version.
+        ValueError: It is missing, damaged, or of another format version.
     """
-    record = read_json(work_dir / FILE_NAME)
-    version = record.get('format_version') if isinstance(record, dict) else None
-    if version != FORMAT_VERSION:
-        raise ValueError(f'{work_dir / FILE_NAME} has format version {version}, this '
+    path = work_dir / FILE_NAME
+    record = read_json(path)
+    if not isinstance(record, dict) or not isinstance(record.get('tasks'), list):
+        raise ValueError(f'{path} is no record of a sequence')
+    if record.get('format_version') != FORMAT_VERSION:
+        raise ValueError(f'{path} has format version {record.get("format_version")}, this '
                          f'package reads {FORMAT_VERSION}: use the package that wrote it')
     return record
 
@@ -74,35 +80,33 @@ def load_record(work_dir: Path, expected: dict) -> dict:
     """Reads the record of an unfinished sequence and checks that it is the same one.
 
     Raises:
-        ValueError: It cannot be read or is of another request, or a finished task's
-            weights are not those that were recorded.
+        ValueError: It cannot be read or is of another request, or a finished task's files
+            are not those that were recorded.
     """
     record = read_record(work_dir)
     for key in ('request', 'buffers', 'method_config', 'weights'):
-        if record[key] != expected[key]:
+        if record.get(key) != expected[key]:
             raise ValueError(f'{work_dir} holds another sequence ({key} differs): resume '
                              'with the config it was started with, or set another '
                              '--work-dir')
     for task in record['tasks']:
-        merged_weights(work_dir, task)
+        for kind in ARTEFACTS:
+            if kind in task:
+                check_file(work_dir, task[kind])
     return record
 
 
-def merged_weights(work_dir: Path, task: dict) -> Path:
-    """The unlearned detector of a finished task.
-
-    Args:
-        work_dir (Path): The folder of the sequence.
-        task (dict): The task's entry in the record.
+def check_file(work_dir: Path, entry: dict) -> str:
+    """The sha256 of a recorded file.
 
     Raises:
-        ValueError: The file is missing, or not the one that was recorded.
+        ValueError: The file is gone, or another one.
     """
-    path = work_dir / task['merged']['file']
-    if not path.is_file() or sha256(path) != task['merged']['sha256']:
-        raise ValueError(f'{path} is not the file that task {task["task"]} wrote: '
-                         'restore it, or start again in another --work-dir')
-    return path
+    path = work_dir / entry['file']
+    if not path.is_file() or sha256(path) != entry['sha256']:
+        raise ValueError(f'{path} is not the file that was recorded: restore it, or start '
+                         'again in another --work-dir')
+    return entry['sha256']
 
 
 def file_entry(work_dir: Path, path: Path) -> dict:

@@ -23,6 +23,7 @@ from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.hooks.progress_hook import ProgressHook
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
+from gslora_det.engine.provenance import now, provenance
 from gslora_det.engine.quiet import quiet
 from gslora_det.engine.record import (
     FILE_NAME,
@@ -36,6 +37,7 @@ from gslora_det.engine.record import (
 )
 from gslora_det.engine.task_config import (
     BUFFERS,
+    CONFIG,
     RunConfig,
     evaluation_config,
     task_config,
@@ -43,8 +45,6 @@ from gslora_det.engine.task_config import (
 from gslora_det.files import atomic_write, folder_lock, read_json, remove_drafts, write_json
 from gslora_det.methods import Method
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
-
-CONFIG = 'config.py'  # in the work dir
 
 
 class UnlearningSequence:
@@ -68,8 +68,7 @@ class UnlearningSequence:
         self.plan: List[TaskPlan] = make_plan(cfg)  # may draw Glyph80, with a bar
         dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
         self.classes = list(dataset.metainfo['classes'])
-        self.record = new_record(Path(cfg.filename).stem, cfg.method.to_dict(), self.plan,
-                                 cfg.load_from)
+        self.record = new_record(cfg, self.plan)
         if (self.work_dir / FILE_NAME).exists():
             if not resume:
                 raise ValueError(f'{self.work_dir} holds a sequence already: add --resume '
@@ -104,6 +103,8 @@ class UnlearningSequence:
         done = len(self.record['tasks'])
         steps = sum(task.iters + val_batches for task in self.plan)
         self._save_config()
+        self.record.setdefault('runs', []).append(
+            provenance(self.cfg.get('randomness', {}).get('seed', 0)))
         with SequenceProgress(steps + val_batches) as self.progress, quiet():
             if self.record['original'] is None:
                 self._measure_original()
@@ -114,6 +115,8 @@ class UnlearningSequence:
             self.progress.say(f'original model: AP {original:.1f}')
             for task in self.plan[done:]:
                 self._run_task(task)
+        self.record['runs'][-1]['finished'] = now()
+        self._save()
         self._write_results()
         return self.record
 
@@ -122,6 +125,7 @@ class UnlearningSequence:
         if is_main_process():
             with atomic_write(self.work_dir / CONFIG) as draft:
                 draft.write_text(RunConfig(self.cfg.to_dict()).pretty_text, 'utf-8')
+            self.record['config'] = file_entry(self.work_dir, self.work_dir / CONFIG)
 
     def _num_val_batches(self) -> int:
         with quiet():

@@ -12,6 +12,7 @@ from gslora_det.engine.plan import TaskPlan
 
 PREDICTIONS = 'original_predictions.json'
 BUFFERS = 'buffers.json'
+CONFIG = 'config.py'  # of the whole sequence
 
 
 class RunConfig(Config):

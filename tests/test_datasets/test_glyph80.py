@@ -1,4 +1,6 @@
 import json
+import multiprocessing
+import os
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from PIL import Image
 
 import gslora_det  # noqa: F401
 from gslora_det.datasets import ensure_glyph80
+from gslora_det.datasets import glyph80 as module
 from gslora_det.datasets.glyph_rendering import (
     CHARACTERS,
     CLASSES,
@@ -87,9 +90,27 @@ def test_foreign_folders_and_versions_are_refused(tmp_path):
         ensure_glyph80(str(tmp_path / 'old'))
 
 
-def test_an_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):
-    from gslora_det.datasets import glyph80 as module
+def test_of_two_that_need_it_one_draws(tmp_path, monkeypatch):
+    def draw(*args, **kwargs):
+        with open(tmp_path / 'drawings', 'a') as log:
+            log.write(f'{os.getpid()}\n')
+        write(*args, **kwargs)
 
+    write = module._write_split
+    monkeypatch.setattr(module, '_write_split', draw)
+    fork = multiprocessing.get_context('fork')
+    both = [fork.Process(target=ensure_glyph80, args=(str(tmp_path / 'glyph80'), 20, 4))
+            for _ in range(2)]
+    for process in both:
+        process.start()
+    for process in both:
+        process.join()
+        assert process.exitcode == 0
+    drawings = (tmp_path / 'drawings').read_text().split()
+    assert len(drawings) == 2 and len(set(drawings)) == 1  # both splits, one process
+
+
+def test_an_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):
     def stop(*args):
         raise KeyboardInterrupt
 
@@ -97,3 +118,9 @@ def test_an_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         ensure_glyph80(str(tmp_path / 'glyph80'), 2, 1)
     assert [f.name for f in tmp_path.iterdir()] == ['glyph80.lock']
+
+
+def test_what_a_killed_drawing_left_is_removed(tmp_path):
+    (tmp_path / '.glyph80-left/train').mkdir(parents=True)
+    ensure_glyph80(str(tmp_path / 'glyph80'), 2, 1)
+    assert {f.name for f in tmp_path.iterdir()} == {'glyph80', 'glyph80.lock'}

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 from conftest import CONFIGS
@@ -94,20 +95,54 @@ def test_too_few_betas(cfg):
         make_plan(cfg)
 
 
-def test_a_class_in_no_image_is_refused(cfg, tmp_path, glyph80):
-    coco = json.loads((glyph80 / 'annotations/train.json').read_text())
-    erased = make_plan(cfg)[0].split.forgotten[0]
-    label = CLASSES.index(erased) + 1
-    coco['annotations'] = [a for a in coco['annotations'] if a['category_id'] != label]
-    (tmp_path / 'train.json').write_text(json.dumps(coco))
-    cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'train.json')
+@pytest.fixture
+def with_boxes(cfg, tmp_path, glyph80):
+    """Changes the annotations of a class, or leaves them out where ``change`` is None."""
+    def use(name, change):
+        coco = json.loads((glyph80 / 'annotations/train.json').read_text())
+        label = CLASSES.index(name) + 1
+        coco['annotations'] = [
+            a if a['category_id'] != label else dict(a, **change)
+            for a in coco['annotations'] if a['category_id'] != label or change]
+        (tmp_path / 'train.json').write_text(json.dumps(coco))
+        cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'train.json')
+        return cfg
+    return use
+
+
+@pytest.mark.parametrize('change', [None, dict(iscrowd=1)])
+def test_a_class_that_no_image_or_only_a_crowd_shows(cfg, with_boxes, change, capsys):
+    first, *_, last = make_plan(cfg)
+    erased, kept = first.split.forgotten[0], last.split.retained[0]
+    assert make_plan(with_boxes(kept, change)) and capsys.readouterr().err == (
+        'warning: retained classes without a training box: 1 (the first is '
+        f"'{kept}'); sequence.missing would measure them apart\n")
     with pytest.raises(ValueError, match=f"task 1: no training image shows '{erased}'"):
-        make_plan(cfg)
+        make_plan(with_boxes(erased, change))
 
 
 def test_classes_that_are_not_in_the_file_are_refused(cfg, tmp_path, glyph80):
     cfg.train_dataloader.dataset.metainfo = dict(classes=('Latin A', 'unicorn'))
     with pytest.raises(ValueError, match="not among the categories.*unicorn"):
+        make_plan(cfg)
+
+
+def test_a_data_set_without_its_folder_is_refused(cfg):
+    cfg.train_dataloader.dataset.data_prefix = dict(image='train/')
+    with pytest.raises(ValueError, match='train.json needs data_prefix=dict.img'):
+        make_plan(cfg)
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_a_missing_image_is_refused(cfg, glyph80, tmp_path, split):
+    shutil.copytree(glyph80, tmp_path / 'glyph80')
+    loader = cfg[f'{split}_dataloader']
+    loader.dataset.data_root = str(tmp_path / 'glyph80')
+    buffers = make_plan(cfg)[0].buffers
+    lost = 1 if split == 'val' else buffers['retain'][0]
+    path = tmp_path / f'glyph80/{split}/{lost:06d}.png'
+    path.unlink()
+    with pytest.raises(ValueError, match=f'missing images: 1 .the first is {path}'):
         make_plan(cfg)
 
 

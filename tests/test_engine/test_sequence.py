@@ -5,44 +5,17 @@ import shutil
 
 import pytest
 import torch
-from conftest import CONFIGS, ROOT
+from conftest import CHECKPOINT
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
 from gslora_det.engine.checkpoint import CheckpointError, read_checkpoint, read_weights
 from gslora_det.engine.export import export
 from gslora_det.engine.sequence import UnlearningSequence
-from gslora_det.files import read_json, sha256
+from gslora_det.files import folder_lock, read_json, sha256
 
 # isort: split
 from mmdet.registry import HOOKS
-
-CHECKPOINT = ROOT / 'checkpoints/deformable-detr_r18_glyph80.pth'
-
-
-@pytest.fixture(scope='module')
-def config(glyph80):
-    def make(work_dir, **options):
-        cfg = Config.fromfile(CONFIGS / 'glyph80/ddetr_forget_80-10x7.py')
-        cfg.merge_from_dict({
-            'load_from': str(CHECKPOINT), 'work_dir': str(work_dir), 'sequence.num_tasks': 2,
-            'sequence.iters': 5, 'sequence.checkpoint_interval': 2, 'sequence.pictures': 1,
-            'sequence.forget.batch_size': 2, 'sequence.retain.batch_size': 2, **options})
-        for name in ('train', 'val'):
-            loader = cfg[f'{name}_dataloader']
-            loader.dataset.data_root = str(glyph80)
-            loader.update(num_workers=0, persistent_workers=False)
-        cfg.val_evaluator.ann_file = str(glyph80 / 'annotations/val.json')
-        return cfg
-    return make
-
-
-@pytest.fixture(scope='module')
-def finished(config, tmp_path_factory):
-    """The folder of a finished sequence of two tasks."""
-    folder = tmp_path_factory.mktemp('runs') / 'finished'
-    UnlearningSequence(config(folder)).run()
-    return folder
 
 
 def weights_of(folder, task):
@@ -55,6 +28,7 @@ def same(a, b):
 
 def without_times(folder):
     record = read_json(folder / 'sequence.json')
+    del record['config'], record['runs']
     for task in record['tasks']:
         task.pop('seconds')
         task.pop('peak_memory')
@@ -199,6 +173,13 @@ def test_a_finished_folder_is_not_overwritten(finished, config):
         UnlearningSequence(config(finished))
 
 
+def test_a_second_process_is_refused(config, tmp_path):
+    with folder_lock(tmp_path / '.lock'), pytest.raises(
+            ValueError, match=f'another process works in {tmp_path}'):
+        UnlearningSequence(config(tmp_path)).run()
+    assert not (tmp_path / 'sequence.json').exists()
+
+
 def test_another_sequence_is_not_continued(finished, config):
     with pytest.raises(ValueError, match='another sequence .request differs'):
         UnlearningSequence(config(finished, **{'sequence.order': 7}), resume=True)
@@ -209,7 +190,7 @@ def test_changed_weights_are_noticed(finished, config, tmp_path):
     shutil.copytree(finished, folder)
     with open(folder / 'task_1/merged.pth', 'ab') as file:
         file.write(b'x')
-    with pytest.raises(ValueError, match='is not the file that task 1 wrote'):
+    with pytest.raises(ValueError, match='task_1/merged.pth is not the file that was recorded'):
         UnlearningSequence(config(folder), resume=True)
 
 

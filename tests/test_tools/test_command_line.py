@@ -91,6 +91,15 @@ def test_merged_file_loads_in_plain_mmdet(trained, tmp_path):
     assert 'CLASSES digit 2 100' in result.stdout, result.stderr
 
 
+def test_verify_says_what_differs(trained):
+    folder, _ = trained
+    result = run('tools/verify.py', folder, '--no-metrics')
+    assert result.returncode == 0 and result.stdout.count('PASS') == 6, result.stderr
+    missing = run('tools/verify.py', folder / 'task_1')
+    assert missing.returncode == 2
+    assert missing.stderr == f'error: {folder}/task_1/sequence.json is missing\n'
+
+
 class Canary:
 
     def __reduce__(self):
@@ -153,7 +162,7 @@ def test_bad_input_ends_report_with_one_line(trained, tmp_path):
     record = json.loads((trained[0] / 'sequence.json').read_text('utf-8'))
     cases = {'is missing': None, 'has format version 99': dict(record, format_version=99),
              'has no finished task': dict(record, tasks=[]),
-             'is not the file that task 1 wrote': record}
+             'is not the file that was recorded': record}
     for i, (message, content) in enumerate(cases.items()):
         folder = tmp_path / str(i)
         folder.mkdir()

@@ -1,0 +1,45 @@
+from argparse import Namespace
+
+import pytest
+
+from gslora_det.cli import load_config, run_tool
+
+
+def load(path, **options):
+    return load_config(Namespace(config=str(path), launcher='none', work_dir=None,
+                                 cfg_options=options))
+
+
+@pytest.mark.parametrize('text', [
+    'a = ', 'a = b', 'a = 1 / 0', "_base_ = 'nowhere.py'", 'a = None\na.b = 1',
+    "custom_imports = dict(imports=['nowhere'], allow_failed_imports=False)"])
+def test_a_config_that_cannot_be_read_gives_one_line(tmp_path, text):
+    path = tmp_path / 'config.py'
+    path.write_text(text)
+    with pytest.raises(ValueError, match=f'config {path} cannot be read: ') as error:
+        load(path)
+    assert '\n' not in str(error.value)
+
+
+def test_options_that_do_not_fit_give_one_line(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text('a = 1\nb = [1]')
+    for options in ({'a.c': 2}, {'b.7': 2}):
+        with pytest.raises(ValueError, match='--cfg-options do not fit'):
+            load(path, **options)
+
+
+@pytest.mark.parametrize('error, code, line', [
+    (ValueError('no good'), 2, 'error: no good'),
+    (OSError(28, 'cannot write a.json: No space left on device'), 2,
+     'error: [Errno 28] cannot write a.json: No space left on device'),
+    (KeyboardInterrupt(), 130, 'stopped: go on'),
+])
+def test_a_tool_ends_with_one_line_and_a_code(error, code, line, capsys):
+    def main():
+        raise error
+
+    with pytest.raises(SystemExit) as end:
+        run_tool(main, ': go on')
+    assert end.value.code == code
+    assert capsys.readouterr().err == line + '\n'

@@ -1,0 +1,29 @@
+"""Checks that a sequence's folder holds what its record says, and measures it again."""
+
+import argparse
+import sys
+from pathlib import Path
+
+import gslora_det  # noqa: F401  (registers everything)
+from gslora_det.cli import prepare_process, run_tool
+from gslora_det.engine.doctor import diagnose
+from gslora_det.engine.verification import verification
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('work_dir', type=Path, help='the work dir of a sequence')
+    parser.add_argument('--no-metrics', action='store_true',
+                        help='only compare files; does not run the config in the folder')
+    parser.set_defaults(launcher='none', local_rank=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = parse_args()
+    prepare_process(args)
+    sys.exit(0 if diagnose(verification(args.work_dir, not args.no_metrics)) else 1)
+
+
+if __name__ == '__main__':
+    run_tool(main)
