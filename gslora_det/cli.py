@@ -13,7 +13,7 @@ from mmengine.config import Config, DictAction
 from mmengine.dist import init_dist, is_main_process
 
 from gslora_det.engine.checkpoint import install_atomic_writer, install_safe_loader
-from gslora_det.engine.quiet import silence_warnings
+from gslora_det.quiet import silence_warnings
 
 
 def add_common_flags(parser: argparse.ArgumentParser) -> None:

@@ -9,7 +9,7 @@ from gslora_det.compat import mmcv_ops
 from gslora_det.engine.checkpoint import load_weights
 from gslora_det.engine.plan import make_plan
 from gslora_det.engine.provenance import device_name, package_versions
-from gslora_det.engine.quiet import quiet
+from gslora_det.quiet import quiet
 
 Check = Tuple[str, Callable[[], str]]
 

@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader, Subset
 from gslora_det.engine.checkpoint import load_weights
 from gslora_det.engine.plan import Annotations
 from gslora_det.engine.progress import SequenceProgress
-from gslora_det.engine.quiet import quiet
 from gslora_det.evaluation import Detections, Objects
+from gslora_det.quiet import quiet
 
 
 class Prediction(NamedTuple):

@@ -24,7 +24,6 @@ from gslora_det.engine.hooks.progress_hook import ProgressHook
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.provenance import now, provenance
-from gslora_det.engine.quiet import quiet
 from gslora_det.engine.record import (
     FILE_NAME,
     class_precisions,
@@ -44,6 +43,7 @@ from gslora_det.engine.task_config import (
 )
 from gslora_det.files import atomic_write, folder_lock, read_json, remove_drafts, write_json
 from gslora_det.methods import Method
+from gslora_det.quiet import quiet
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
 
 

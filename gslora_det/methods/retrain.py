@@ -4,8 +4,8 @@ from typing import Callable
 
 from torch import nn
 
-from gslora_det.engine.quiet import hushed_logs
 from gslora_det.methods.rehearsal_finetune import RehearsalFinetune
+from gslora_det.quiet import hushed_logs
 from gslora_det.registry import METHODS
 
 
