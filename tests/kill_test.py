@@ -147,7 +147,7 @@ def outcome(folder):
     weights = []
     for task in record['tasks']:
         weights.append(read_checkpoint(folder / task['merged']['file'])['state_dict'])
-        for key in ('seconds', 'merged', 'adapter'):
+        for key in ('seconds', 'peak_memory', 'merged', 'adapter'):
             del task[key]
     return record, weights
 

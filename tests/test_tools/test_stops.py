@@ -31,7 +31,7 @@ def test_a_signal_ends_training_with_one_line(glyph80, tmp_path, kind, code, who
     time.sleep(2)  # into the steps, where the worker runs
     # Ctrl-C reaches all processes of a terminal; a scheduler signals the first alone.
     (os.killpg if whole_group else os.kill)(process.pid, kind)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == code
     assert errors.strip() == 'stopped: the same command with --resume continues'
     with pytest.raises(ProcessLookupError):
