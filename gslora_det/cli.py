@@ -91,6 +91,15 @@ def _terminate(*_) -> None:
     raise Terminated
 
 
+def _workers_hang_up_quietly(main_process: int) -> Callable[..., None]:
+    """An excepthook: data loader workers say nothing about a main process that is gone."""
+    def excepthook(kind, error, traceback) -> None:
+        if os.getpid() == main_process or not issubclass(kind, ConnectionError):
+            sys.__excepthook__(kind, error, traceback)
+
+    return excepthook
+
+
 def run_tool(main: Callable[[], None], how_to_continue: str = '') -> None:
     """Runs a tool; bad input and signals end it with one line.
 
@@ -103,6 +112,7 @@ def run_tool(main: Callable[[], None], how_to_continue: str = '') -> None:
         how_to_continue (str): What a stopped tool says.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    sys.excepthook = _workers_hang_up_quietly(os.getpid())
     try:
         main()
     except (ValueError, OSError) as error:

@@ -96,11 +96,12 @@ def folder_lock(path: PathLike, blocking: bool = True) -> Iterator[None]:
     """
     with open(path, 'a') as lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # Not flock, which the data loader's orphans hold on to when a run is killed.
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
             if not blocking:
                 raise ValueError(f'another process works in {Path(path).parent}: wait for '
                                  'it, or set another --work-dir') from None
             print(f'waiting for another process that holds {path}')
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.lockf(lock, fcntl.LOCK_EX)
         yield

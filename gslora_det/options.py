@@ -29,6 +29,7 @@ COUNT_OR_ZERO = Rule('a whole number from 0 to 1,000,000',
 SEED = Rule('a whole number from 0 to 4,294,967,295',
             lambda v: _whole(v) and 0 <= v < 2**32)
 SHARE = Rule('a number in (0, 1]', lambda v: _number(v) and 0 < v <= 1)
+LIST = Rule('a list', lambda v: isinstance(v, (list, tuple)))
 FLAG = Rule('True or False', lambda v: isinstance(v, bool))
 
 
@@ -59,7 +60,7 @@ def unknown(name: str, known: Iterable[str], what: str) -> str:
 def each(rule: Rule) -> Rule:
     """The rule of an option that is one value, or a list with one a task."""
     return Rule(f'{rule.words}, or a list of such, one a task', lambda v: (
-        bool(v) and all(map(rule.holds, v)) if isinstance(v, (list, tuple)) else rule.holds(v)))
+        bool(v) and all(map(rule.holds, v)) if LIST.holds(v) else rule.holds(v)))
 
 
 def require(owner: str, **options: Tuple[Any, Rule]) -> None:

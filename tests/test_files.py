@@ -1,4 +1,5 @@
 import hashlib
+import os
 import resource
 import subprocess
 import sys
@@ -57,6 +58,19 @@ def test_a_full_disk_keeps_the_old_file_and_names_it(tmp_path, full_disk, write)
 def test_a_folder_that_takes_no_files_is_named(folder):
     with pytest.raises(OSError, match=f'cannot write {folder}/a.json: '):
         write_json(f'{folder}/a.json', {})
+
+
+def test_a_child_does_not_keep_the_lock_of_a_killed_process(tmp_path):
+    code = ('import os, signal, time\nfrom gslora_det.files import folder_lock\n'
+            f'with folder_lock(r"{tmp_path / "lock"}"):\n'
+            '    child = os.fork()\n'
+            '    if not child:\n        time.sleep(60)\n'
+            '    print(child, flush=True)\n    os.kill(os.getpid(), 9)')
+    killed = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
+    child = int(killed.stdout.readline())
+    killed.wait()
+    with folder_lock(tmp_path / 'lock', blocking=False):
+        os.kill(child, 9)
 
 
 def test_drafts_of_killed_processes_are_removed(tmp_path):

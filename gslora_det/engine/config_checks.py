@@ -9,6 +9,7 @@ from gslora_det.datasets.branch_dataset import BRANCHES
 from gslora_det.options import (
     COUNT,
     COUNT_OR_ZERO,
+    LIST,
     NOT_NEGATIVE,
     POSITIVE,
     SEED,
@@ -24,10 +25,10 @@ _NEEDED = ('model', 'method', 'train_dataloader', 'val_dataloader', 'val_evaluat
            'optim_wrapper', 'load_from')
 # What these say is checked where classes are known, by TaskSequence, and where another
 # sequence's record is read.
-_ELSEWHERE = ('order', 'tasks', 'missing', 'original')
+_ELSEWHERE = ('order', 'tasks', 'original')
 _SEQUENCE = dict(
     num_tasks=COUNT, classes_per_task=COUNT, iters=COUNT, epochs=COUNT,
-    checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED,
+    missing=LIST, checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED,
     mixed_images=one_of('background', 'ignore'))
 _BRANCH = dict(batch_size=COUNT, fraction=SHARE, shots=COUNT, per=one_of('class', 'total'))
 # The sequence tells the method these.
@@ -40,18 +41,22 @@ def check_config(cfg: Config) -> None:
     Raises:
         ValueError: Something is missing, unknown or out of range; one line lists all.
     """
+    for key in ('sequence', 'method', 'optim_wrapper', 'randomness'):
+        if not isinstance(cfg.get(key) or {}, dict):
+            raise ValueError(f'{cfg.filename}: {key} is {cfg[key]!r}: set dict(…)')
     problems = [f'{key} is missing' for key in _NEEDED if not cfg.get(key)]
-    problems += _check_sequence(cfg.sequence)
-    problems += _check_method(cfg.get('method') or {}, cfg.sequence)
+    problems += _check_sequence(cfg.sequence or {})
+    problems += _check_method(cfg.get('method') or {}, cfg.sequence or {})
     problems += _check_optimizer(cfg.get('optim_wrapper') or {})
-    seed = cfg.get('randomness', {}).get('seed')
-    problems += _check_values('randomness.', dict(seed=seed), dict(seed=SEED))
+    problems += _check_values('randomness.', cfg.get('randomness') or {}, dict(seed=SEED))
     if problems:
         raise ValueError(f'{cfg.filename}: ' + '; '.join(problems))
 
 
 def _check_values(prefix: str, values: Dict[str, Any], rules: Dict[str, Rule]) -> List[str]:
     """Problems of the values that are set; None stands for a setting that is not."""
+    if not isinstance(values, dict):
+        return [f'{prefix[:-1]} is {values!r}: set dict(…)']
     return [text for name, rule in rules.items() if values.get(name) is not None
             for text in problem(prefix + name, values[name], rule)]
 
@@ -81,7 +86,8 @@ def _check_sequence(settings: dict) -> List[str]:
 def _check_method(options: dict, settings: dict) -> List[str]:
     options = dict(options)
     name = options.pop('type', None)
-    method = METHODS.get(name) if isinstance(name, str) else None
+    # Not METHODS.get, which would import whatever a dotted name says.
+    method = METHODS.module_dict.get(name) if isinstance(name, str) else None
     if method is None:
         return [unknown(name, METHODS.module_dict, 'method.type: there is no method')]
     known = _options(method)
@@ -93,8 +99,10 @@ def _check_method(options: dict, settings: dict) -> List[str]:
     except (TypeError, ValueError) as error:
         problems.append(f'method: {error}')
     betas = options.get('beta')
-    num_tasks = settings.get('num_tasks') or len(settings.get('tasks') or ())
-    if isinstance(betas, (list, tuple)) and len(betas) < num_tasks:
+    tasks, num_tasks = settings.get('tasks'), settings.get('num_tasks')
+    if LIST.holds(tasks):
+        num_tasks = len(tasks)
+    if LIST.holds(betas) and COUNT.holds(num_tasks) and len(betas) < num_tasks:
         problems.append(f'method.beta has {len(betas)} values for {num_tasks} tasks')
     return problems
 

@@ -101,3 +101,28 @@ def test_all_errors_are_in_one_line(cfg):
     for part in ('load_from is missing', "'iter'", 'pictures is -1', "'rnk'", 'rank is 0',
                  'alpha is nan', 'lr is -1'):
         assert part in message
+
+
+ODD = [None, True, 0, -1, 2.5, NAN, math.inf, 10**30, '', 'x', b'x', [], ['x'], [[]], {},
+       dict(x=1), print]
+
+
+@pytest.mark.parametrize('key', [
+    'sequence', 'method', 'optim_wrapper', 'randomness', 'load_from', 'sequence.order',
+    'sequence.num_tasks', 'sequence.classes_per_task', 'sequence.tasks', 'sequence.missing',
+    'sequence.forget', 'sequence.retain', 'sequence.iters', 'sequence.epochs',
+    'sequence.forget.batch_size', 'sequence.forget.fraction', 'sequence.retain.shots',
+    'sequence.retain.per', 'method.type', 'method.rank', 'method.beta', 'method.targets',
+    'method.norm', 'optim_wrapper.optimizer', 'optim_wrapper.clip_grad', 'randomness.seed'])
+def test_no_value_raises_anything_but_one_line(cfg, key):
+    """Values of any type at the places that the checks look at."""
+    *path, last = key.split('.')
+    place = cfg
+    for name in path:
+        place = place[name]
+    for value in ODD:
+        place[last] = value
+        try:
+            check_config(cfg)
+        except ValueError as error:
+            assert '\n' not in str(error)

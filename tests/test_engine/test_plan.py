@@ -1,4 +1,5 @@
 import json
+import math
 import shutil
 
 import pytest
@@ -80,6 +81,19 @@ def test_contradictions_give_one_line(cfg, change, message):
     with pytest.raises(ValueError, match=message) as error:
         make_plan(cfg)
     assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('key', ['order', 'tasks', 'missing'])
+def test_no_list_of_classes_raises_anything_but_one_line(cfg, key):
+    if key == 'tasks':
+        for other in ('order', 'num_tasks', 'classes_per_task'):
+            del cfg.sequence[other]
+    for value in (True, -1, 2.5, math.nan, 'x', [], ['x'], [[]], [['x']], [[None]], {}, [{}]):
+        cfg.sequence[key] = value
+        try:
+            make_plan(cfg)
+        except ValueError as error:
+            assert '\n' not in str(error)
 
 
 def test_all_config_errors_are_listed_at_once(cfg):

@@ -1,5 +1,6 @@
 import json
 import math
+import multiprocessing
 import resource
 import shutil
 
@@ -115,10 +116,13 @@ def test_resumed_after_a_task_ends_the_same(finished, config, tmp_path):
 
 @HOOKS.register_module()
 class StopHook(Hook):
-    """Stops a run in the middle of its second task."""
+    """Stops a run in the middle of a task, by default its second."""
+
+    def __init__(self, task=2):
+        self.task = task
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if 'task_2' in runner.work_dir and runner.iter == 3:
+        if f'task_{self.task}' in runner.work_dir and runner.iter == 3:
             raise KeyboardInterrupt
 
 
@@ -130,6 +134,22 @@ def test_resumed_within_a_task_ends_the_same(finished, config, tmp_path):
     UnlearningSequence(config(tmp_path), resume=True).run()
     assert same(weights_of(finished, 2), weights_of(tmp_path, 2))
     assert without_times(finished) == without_times(tmp_path)
+
+
+def test_random_augmentation_and_dropout_go_on_where_they_were(config, tmp_path):
+    options = {'sequence.num_tasks': 1, 'method.cache_teachers': False,
+               'model.encoder.layer_cfg.ffn_cfg.ffn_drop': 0.1}
+
+    def cfg(name, **more):
+        cfg = config(tmp_path / name, **options, **more)
+        cfg.train_dataloader.dataset.pipeline.insert(2, dict(type='RandomFlip', prob=0.5))
+        return cfg
+
+    UnlearningSequence(cfg('whole')).run()
+    with pytest.raises(KeyboardInterrupt):
+        UnlearningSequence(cfg('stopped', custom_hooks=[dict(type='StopHook', task=1)])).run()
+    UnlearningSequence(cfg('stopped'), resume=True).run()
+    assert same(weights_of(tmp_path / 'whole', 1), weights_of(tmp_path / 'stopped', 1))
 
 
 def test_a_full_disk_loses_nothing(config, tmp_path):
@@ -174,9 +194,20 @@ def test_a_finished_folder_is_not_overwritten(finished, config):
 
 
 def test_a_second_process_is_refused(config, tmp_path):
-    with folder_lock(tmp_path / '.lock'), pytest.raises(
-            ValueError, match=f'another process works in {tmp_path}'):
+    def other(locked, done):
+        with folder_lock(tmp_path / '.lock'):
+            locked.set()
+            done.wait(60)
+
+    fork = multiprocessing.get_context('fork')
+    locked, done = fork.Event(), fork.Event()
+    process = fork.Process(target=other, args=(locked, done))
+    process.start()
+    assert locked.wait(60)
+    with pytest.raises(ValueError, match=f'another process works in {tmp_path}'):
         UnlearningSequence(config(tmp_path)).run()
+    done.set()
+    process.join()
     assert not (tmp_path / 'sequence.json').exists()
 
 

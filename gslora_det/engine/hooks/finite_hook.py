@@ -31,6 +31,6 @@ class FiniteHook(Hook):
         if broken.any():
             found = ', '.join(n for n, is_broken in zip(values, broken) if is_broken)
             raise ValueError(
-                f'task {model.method.task}, step {runner.iter + 1}: {found} is not finite. '
-                'The task was not merged; lower the learning rate or the weight of that '
-                'term, and --resume continues from the last checkpoint')
+                f'task {model.method.task}, step {runner.iter + 1}: {found} is not finite; '
+                'nothing was merged. To train the task again, lower the learning rate, remove '
+                f'iter_*.pth from {runner.work_dir} and add --resume')

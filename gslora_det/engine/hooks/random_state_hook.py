@@ -11,8 +11,9 @@ from mmengine.runner import Runner
 class RandomStateHook(Hook):
     """Keeps the random state in checkpoints, which MMEngine does not.
 
-    It is restored right before the first step that follows, after MMEngine has moved
-    the data loader to its place.
+    PyTorch's is restored right before the first step that follows. NumPy's and Python's
+    draw the augmentation, so they are restored before the first batch is loaded, unless
+    MMEngine reaches that batch by loading, and so augmenting, all those before it.
     """
 
     def __init__(self) -> None:
@@ -27,12 +28,17 @@ class RandomStateHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         self._loaded = checkpoint['random_state']
 
+    def before_train_epoch(self, runner: Runner) -> None:
+        batches = runner.train_loop.dataloader_iterator
+        if self._loaded is None or not hasattr(batches, 'skip_iter'):
+            return
+        random.setstate(self._loaded['python'])
+        kind, keys, *rest = self._loaded['numpy']
+        np.random.set_state((kind, np.array(keys, np.uint32), *rest))
+
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         if self._loaded is None:
             return
         state, self._loaded = self._loaded, None
-        random.setstate(state['python'])
-        kind, keys, *rest = state['numpy']
-        np.random.set_state((kind, np.array(keys, np.uint32), *rest))
         torch.set_rng_state(state['torch'])
         torch.cuda.set_rng_state_all(state['cuda'])
