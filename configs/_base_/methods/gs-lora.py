@@ -1,7 +1,9 @@
 # GS-LoRA with the terms that keep a long sequence stable: a margin on the logits of the
 # forgotten class, distillation from the original detector, and holding of what was erased.
-# The weights, the margin and the schedule come from a prototype on Glyph80; the share of the
-# forget buffer was chosen on class order 11, after a first run on order 123, which is reported.
+# Margin, hold, beta and schedule come from a prototype on Glyph80. The share of the forget
+# buffer was chosen on class order 11, after a first run on order 123, which is reported; the
+# weight of distillation on order 7: 0.5, 2 and 5 kept 98.3, 99.3 and 99.6 % of AP_r in 80-5, and
+# of 1,246 retained objects found above a score of 0.5 they lost 186, 47 and 23.
 method = dict(
     type='GSLoRA',
     rank=8,  # as published
@@ -12,7 +14,7 @@ method = dict(
     margin=12.0,
     norm='joint',
     update='subgradient',
-    distill=0.5,
+    distill=5.0,
     hold=0.6)
 
 sequence = dict(
