@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gslora_det.methods.base import Images
 from gslora_det.methods.fine_tuning import FineTuning
 from gslora_det.models.detr_step import Batch
+from gslora_det.options import COUNT, NOT_NEGATIVE, require
 
 
 class Anchored(FineTuning):
@@ -24,6 +25,7 @@ class Anchored(FineTuning):
 
     def __init__(self, weight: float, **kwargs) -> None:
         super().__init__(**kwargs)
+        require(type(self).__name__, weight=(weight, NOT_NEGATIVE))
         self.weight = weight
         self.importance: Optional[Dict[str, Tensor]] = None
 
@@ -64,6 +66,7 @@ class Weighted(Anchored):
 
     def __init__(self, num_images: int = 64, **kwargs) -> None:
         super().__init__(**kwargs)
+        require(type(self).__name__, num_images=(num_images, COUNT))
         self.images_measured = num_images
 
     def before_task(self, detector: nn.Module, images: Images) -> None:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gslora_det.methods.distilling import Distilling
 from gslora_det.models.detr_step import Batch
+from gslora_det.options import NOT_NEGATIVE, require
 from gslora_det.registry import METHODS
 
 
@@ -23,6 +24,7 @@ class DER(Distilling):
 
     def __init__(self, weight: float = 0.001, **kwargs) -> None:
         super().__init__(**kwargs)
+        require('DER', weight=(weight, NOT_NEGATIVE))
         self.weight = weight
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:

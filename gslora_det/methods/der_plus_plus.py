@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gslora_det.methods.der import DER
 from gslora_det.models.detr_step import Batch
+from gslora_det.options import NOT_NEGATIVE, require
 from gslora_det.registry import METHODS
 
 
@@ -20,6 +21,7 @@ class DERPlusPlus(DER):
 
     def __init__(self, retain_weight: float = 0.1, **kwargs) -> None:
         super().__init__(**kwargs)
+        require('DERPlusPlus', retain_weight=(retain_weight, NOT_NEGATIVE))
         self.retain_weight = retain_weight
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from gslora_det.methods.fine_tuning import FineTuning
 from gslora_det.methods.teacher import Memory, Teacher
 from gslora_det.models.detr_step import Batch, QueryOutputs, detection_terms, query_outputs
+from gslora_det.options import FLAG, require
 
 
 class Distilling(FineTuning):
@@ -23,6 +24,7 @@ class Distilling(FineTuning):
 
     def __init__(self, cache_teachers: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
+        require(type(self).__name__, cache_teachers=(cache_teachers, FLAG))
         self.cache_teachers = cache_teachers
 
     def prepare(self, detector: nn.Module,

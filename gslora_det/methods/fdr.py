@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from gslora_det.methods.distilling import Distilling
 from gslora_det.models.detr_step import Batch
+from gslora_det.options import NOT_NEGATIVE, require
 from gslora_det.registry import METHODS
 
 
@@ -23,6 +24,7 @@ class FDR(Distilling):
 
     def __init__(self, weight: float = 5.0, **kwargs) -> None:
         super().__init__(**kwargs)
+        require('FDR', weight=(weight, NOT_NEGATIVE))
         self.weight = weight
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:

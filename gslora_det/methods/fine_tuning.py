@@ -7,8 +7,9 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from gslora_det.methods.base import Method
-from gslora_det.methods.relabel import Relabel
+from gslora_det.methods.relabel import WAYS, Relabel
 from gslora_det.models.detr_step import Batch, join, query_outputs
+from gslora_det.options import FLAG, one_of, require
 
 
 class FineTuning(Method):
@@ -23,12 +24,14 @@ class FineTuning(Method):
         **kwargs: See :class:`Method`.
 
     Raises:
-        ValueError: ``relabel`` is unknown.
+        ValueError: An option is out of range.
     """
 
     def __init__(self, freeze: Sequence[str] = ('bbox_head.*',), freeze_norms: bool = True,
                  relabel: str = 'background', aux_losses: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
+        require(type(self).__name__, freeze_norms=(freeze_norms, FLAG),
+                aux_losses=(aux_losses, FLAG), relabel=(relabel, one_of(*WAYS)))
         self.freeze = freeze
         self.freeze_norms = freeze_norms
         self.relabel = Relabel(relabel, self.retained)

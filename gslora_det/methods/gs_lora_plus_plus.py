@@ -7,6 +7,7 @@ from torch import Tensor
 from gslora_det.losses import prototype_divergence
 from gslora_det.methods.gs_lora import GSLoRA
 from gslora_det.models.detr_step import Batch, QueryOutputs, matched_classes
+from gslora_det.options import NOT_NEGATIVE, require
 from gslora_det.registry import METHODS
 
 
@@ -28,6 +29,9 @@ class GSLoRAPlusPlus(GSLoRA):
     def __init__(self, prototype_forget: float = 0.005, prototype_retain: float = 0.0,
                  prototype_bound: float = 18.0, **kwargs) -> None:
         super().__init__(**kwargs)
+        require('GSLoRAPlusPlus', prototype_forget=(prototype_forget, NOT_NEGATIVE),
+                prototype_retain=(prototype_retain, NOT_NEGATIVE),
+                prototype_bound=(prototype_bound, NOT_NEGATIVE))
         self.prototype_forget = prototype_forget
         self.prototype_retain = prototype_retain
         self.prototype_bound = prototype_bound

@@ -6,7 +6,10 @@ import torch
 from torch import nn
 
 from gslora_det.methods.base import Images, Method
+from gslora_det.options import Rule, require
 from gslora_det.registry import METHODS
+
+_PRIOR = Rule('a number between 0 and 1', lambda v: isinstance(v, float) and 0 < v < 1)
 
 
 @METHODS.register_module()
@@ -25,6 +28,7 @@ class HeadMask(Method):
 
     def __init__(self, prior: float = 0.01, **kwargs) -> None:
         super().__init__(**kwargs)
+        require('HeadMask', prior=(prior, _PRIOR))
         self.bias = -math.log((1 - prior) / prior)
 
     @torch.no_grad()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gslora_det.losses import logit_distillation_loss
 from gslora_det.methods.distilling import Distilling
 from gslora_det.models.detr_step import Batch
+from gslora_det.options import NOT_NEGATIVE, POSITIVE, require
 from gslora_det.registry import METHODS
 
 
@@ -38,6 +39,10 @@ class LIRF(Distilling):
                                           'reference_points*', 'query_embedding*',
                                           'level_embed'), **kwargs) -> None:
         super().__init__(freeze=freeze, **kwargs)
+        require('LIRF', weight=(weight, NOT_NEGATIVE),
+                forget_weight=(forget_weight, NOT_NEGATIVE), distill=(distill, NOT_NEGATIVE),
+                retain_weight=(retain_weight, NOT_NEGATIVE),
+                temperature=(temperature, POSITIVE))
         self.weight = weight
         self.forget_weight = forget_weight
         self.distill = distill

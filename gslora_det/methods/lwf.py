@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from gslora_det.losses import logit_distillation_loss
 from gslora_det.methods.distilling import Distilling
 from gslora_det.models.detr_step import Batch
+from gslora_det.options import NOT_NEGATIVE, POSITIVE, require
 from gslora_det.registry import METHODS
 
 
@@ -26,6 +27,9 @@ class LwF(Distilling):
     def __init__(self, weight: float = 0.5, retain_weight: float = 2.0,
                  temperature: float = 2.0, **kwargs) -> None:
         super().__init__(**kwargs)
+        require('LwF', weight=(weight, NOT_NEGATIVE),
+                retain_weight=(retain_weight, NOT_NEGATIVE),
+                temperature=(temperature, POSITIVE))
         self.weight = weight
         self.retain_weight = retain_weight
         self.temperature = temperature

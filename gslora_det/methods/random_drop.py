@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from gslora_det.methods.base import Images, Method
+from gslora_det.options import SEED, SHARE, require
 from gslora_det.registry import METHODS
 
 
@@ -15,7 +16,7 @@ class RandomDrop(Method):
     code.
 
     Args:
-        rate (float): Largest share, in [0, 1].
+        rate (float): Largest share, in (0, 1].
         seed (int): Seed of a local generator; the task is added.
         **kwargs: See :class:`Method`.
 
@@ -26,8 +27,7 @@ class RandomDrop(Method):
 
     def __init__(self, rate: float = 0.2, seed: int = 0, **kwargs) -> None:
         super().__init__(**kwargs)
-        if not 0 <= rate <= 1:
-            raise ValueError(f'RandomDrop: rate is {rate}: set a number in [0, 1]')
+        require('RandomDrop', rate=(rate, SHARE), seed=(seed, SEED))
         self.rate = rate
         self.seed = seed + self.task
 

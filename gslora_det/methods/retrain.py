@@ -5,6 +5,7 @@ from typing import Callable
 from torch import nn
 
 from gslora_det.methods.rehearsal_finetune import RehearsalFinetune
+from gslora_det.options import one_of, require
 from gslora_det.quiet import hushed_logs
 from gslora_det.registry import METHODS
 
@@ -26,8 +27,7 @@ class Retrain(RehearsalFinetune):
     """
 
     def __init__(self, start: str = 'scratch', aux_losses: bool = False, **kwargs) -> None:
-        if start not in ('scratch', 'checkpoint'):
-            raise ValueError(f"Retrain: start is '{start}': set 'scratch' or 'checkpoint'")
+        require('Retrain', start=(start, one_of('scratch', 'checkpoint')))
         # Batch norms that start anew have to learn; trained ones stay as in DETR.
         kwargs.setdefault('freeze_norms', start == 'checkpoint')
         super().__init__(aux_losses=aux_losses, **kwargs)

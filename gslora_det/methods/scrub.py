@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from gslora_det.losses import logit_distillation_loss
 from gslora_det.methods.distilling import Distilling
 from gslora_det.models.detr_step import Batch, query_outputs
+from gslora_det.options import COUNT_OR_ZERO, NOT_NEGATIVE, POSITIVE, require
 from gslora_det.registry import METHODS
 
 
@@ -31,6 +32,9 @@ class SCRUB(Distilling):
     def __init__(self, weight: float = 1.0, gamma: float = 0.99, alpha: float = 0.001,
                  temperature: float = 2.0, max_steps: int = 100, **kwargs) -> None:
         super().__init__(**kwargs)
+        require('SCRUB', weight=(weight, NOT_NEGATIVE), gamma=(gamma, NOT_NEGATIVE),
+                alpha=(alpha, NOT_NEGATIVE), temperature=(temperature, POSITIVE),
+                max_steps=(max_steps, COUNT_OR_ZERO))
         self.weight = weight
         self.gamma = gamma
         self.alpha = alpha

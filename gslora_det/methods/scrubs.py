@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from gslora_det.methods.scrub import SCRUB
 from gslora_det.models.detr_step import Batch
+from gslora_det.options import COUNT, NOT_NEGATIVE, SHARE, require
 from gslora_det.registry import METHODS
 
 
@@ -27,6 +28,8 @@ class SCRUBS(SCRUB):
     def __init__(self, smoothing: float = 0.05, decay: float = 0.9, interval: int = 10,
                  **kwargs) -> None:
         super().__init__(**kwargs)
+        require('SCRUBS', smoothing=(smoothing, NOT_NEGATIVE), decay=(decay, SHARE),
+                interval=(interval, COUNT))
         self.smoothing = smoothing
         self.decay = decay
         self.interval = interval

@@ -5,7 +5,10 @@ from torch import nn
 
 from gslora_det.methods.base import Images, Method
 from gslora_det.methods.importance import detection_total, importance
+from gslora_det.options import COUNT, POSITIVE, Rule, require
 from gslora_det.registry import METHODS
+
+_ALPHA = Rule('a number above 0, or inf', lambda v: isinstance(v, (int, float)) and v > 0)
 
 
 @METHODS.register_module()
@@ -26,6 +29,8 @@ class SSD(Method):
     def __init__(self, alpha: float = 10.0, lambda_: float = 1.0, num_images: int = 64,
                  **kwargs) -> None:
         super().__init__(**kwargs)
+        require('SSD', alpha=(alpha, _ALPHA), lambda_=(lambda_, POSITIVE),
+                num_images=(num_images, COUNT))
         self.alpha = alpha
         self.lambda_ = lambda_
         self.num_images = num_images

@@ -1,6 +1,7 @@
 """What every registered method must do, whatever it is."""
 
 import copy
+import inspect
 
 import pytest
 import torch
@@ -131,3 +132,18 @@ def test_each_has_a_config():
     for cfg in configs:
         METHODS.build(dict(cfg.method, classes=CLASSES, split=SPLIT))
     assert {cfg.method.type for cfg in configs} == set(NAMES) - {'GSLoRA'}
+
+
+def numbers(method):
+    """The options of a method, its bases' included, that are numbers by default."""
+    return {p.name for cls in method.__mro__ if '__init__' in vars(cls) and cls is not object
+            for p in inspect.signature(cls.__init__).parameters.values()
+            if type(p.default) in (int, float) and p.name != 'task'}
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_numbers_that_are_none_are_refused_by_name(name):
+    for option in numbers(METHODS.get(name)):
+        with pytest.raises(ValueError, match=f'{option} is nan'):
+            METHODS.build(dict({'type': name, option: float('nan')}, classes=CLASSES,
+                               split=SPLIT))
