@@ -1,12 +1,15 @@
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 
 import pytest
 import torch
 from conftest import ROOT, run
+
+from gslora_det.files import read_json, sha256, write_json
 
 CONFIG = 'configs/glyph80/ddetr_forget_80-1.py'
 
@@ -119,13 +122,44 @@ def test_malicious_checkpoints_never_run(malicious, options):
          f'load_from={malicious}/malicious.pth'),
         ('test.py', CONFIG, malicious / 'malicious.pth', '--work-dir', malicious / 'run',
          *options),
-        ('export.py', CONFIG, malicious / 'malicious.pth', malicious / 'out.pth')]
+        ('export.py', CONFIG, malicious / 'malicious.pth', malicious / 'out.pth'),
+        ('visualize.py', CONFIG, malicious / 'malicious.pth', malicious / 'malicious.pth',
+         '--out', malicious / 'pictures', *options)]
     for tool, config, *arguments in commands:
         result = run(ROOT / 'tools' / tool, ROOT / config, *arguments, cwd=malicious)
         assert result.returncode == 2
         assert 'which could run code' in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
     assert not (malicious / 'canary').exists() and not (malicious / 'out.pth').exists()
+
+
+def test_a_malicious_work_dir_is_not_run_by_report(malicious, trained):
+    folder = malicious / 'run'
+    shutil.copytree(trained[0], folder)
+    shutil.copy(malicious / 'malicious.pth', folder / 'task_1/merged.pth')
+    record = read_json(folder / 'sequence.json')
+    record['tasks'][0]['merged']['sha256'] = sha256(folder / 'task_1/merged.pth')
+    write_json(folder / 'sequence.json', record)
+    result = run(ROOT / 'tools/report.py', folder, '--out', malicious / 'report.html',
+                 '--cfg-options', f'load_from={ROOT}/checkpoints/deformable-detr_r18_glyph80.pth',
+                 cwd=malicious)
+    assert result.returncode == 2 and 'which could run code' in result.stderr
+    assert not (malicious / 'canary').exists() and not (malicious / 'report.html').exists()
+
+
+def test_a_malicious_checkpoint_is_not_run_by_compare(malicious, glyph80):
+    (malicious / 'comparison.py').write_text(
+        f"settings = dict(one=dict(config='{ROOT}/{CONFIG}', "
+        f"load_from='{malicious}/malicious.pth', "
+        f"train_dataloader=dict(dataset=dict(data_root='{glyph80}')), "
+        f"val_dataloader=dict(dataset=dict(data_root='{glyph80}'))))\n"
+        'methods, seeds = dict(GSLoRA=dict()), dict(one=1)\n')
+    result = run(ROOT / 'tools/compare.py', malicious / 'comparison.py', '--work-dir',
+                 malicious / 'comparison', cwd=malicious)
+    assert result.returncode == 1 and 'one__GSLoRA__0 failed' in result.stdout
+    log = (malicious / 'comparison/runs/one__GSLoRA__0/log.txt').read_text('utf-8')
+    assert 'which could run code' in log
+    assert not (malicious / 'canary').exists()
 
 
 @pytest.mark.parametrize('arguments, message', [
