@@ -20,6 +20,7 @@ def test_first_screen(last, headline):
     page = render_report([Run('by_hand', record(last))])
     text = ' '.join(re.sub('<[^>]*>', '', page[:page.index('<nav')]).split())
     assert 'asked to stop detecting 3 of them, the forgotten classes, in 2 requests, and' in text
+    assert 'Only AP decides here' in text
     assert 'knows 5 classes' in text and 'the other 2, the retained classes, as before' in text
     assert f'&lt;script&gt;, z To retain: r, s. {headline} One run. Did it work?' in text
 
@@ -33,6 +34,7 @@ def test_what_the_verdict_rests_on():
     page = render_report([Run('by_hand', dict(record(SUCCESS), runs=[start]), gallery)])
     assert ('One run; 1,200 validation images with 1,500 objects, on average 300 of a class; '
             '2026-11-20, gslora_det 0.2.0.') in page
+    assert 'the worse one decides' in page and 'Only AP decides' not in page
     assert 'reports on 1,200 validation images.' in ' '.join(page.split())
 
 
