@@ -10,8 +10,8 @@ _SERIES = (
     ('original on the retained', 'original', 'AP_retained', '#0072B2', '', '--'),
     ('retained', 'metrics', 'AP_retained', '#0072B2', 'o', '-'),
     ('original on the forgotten', 'original', 'AP_forgotten', '#D55E00', '', '--'),
-    ('forgotten in this task', 'metrics', 'AP_forgotten', '#D55E00', 's', '-'),
-    ('erased earlier', 'metrics', 'AP_old', '#B0508A', '^', '-'),
+    ('forgotten now', 'metrics', 'AP_forgotten', '#D55E00', 's', '-'),
+    ('forgotten earlier', 'metrics', 'AP_old', '#B0508A', '^', '-'),
 )
 
 
@@ -51,9 +51,10 @@ def draw_ap(axes, tasks):
     axes.grid(axis='y', color='#DDDDDD')
     axes.spines[['top', 'right']].set_visible(False)
     heights = _spread([height for height, _, _ in ends], 0.06 * top)
-    for height, (_, text, colour) in zip(heights, ends):
-        axes.annotate(text, (numbers[-1] + 0.3, height), (6, 0), color=colour,
-                      textcoords='offset points', va='center', annotation_clip=False)
+    for height, (value, text, colour) in zip(heights, ends):
+        axes.annotate(text, (1, value), (1.06, height), axes.get_yaxis_transform(),
+                      color=colour, va='center', annotation_clip=False,
+                      arrowprops=dict(arrowstyle='-', color=colour, relpos=(0, 0.5)))
 
 
 def draw_norms(figure, axes, tasks):
@@ -81,7 +82,7 @@ def draw_norms(figure, axes, tasks):
     axes.set_xticklabels([task['task'] for task in tasks])
     axes.set_yticklabels(names, fontsize=8)
     axes.tick_params(length=0)
-    figure.colorbar(mesh, ax=axes, label=r'$\|s\,BA\|_F$')
+    figure.colorbar(mesh, ax=axes, extend='min', label=r'$\|s\,BA\|_F$')
 
 
 def draw_curves(record, path):

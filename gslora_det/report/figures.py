@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 
 import matplotlib
@@ -14,6 +15,11 @@ from matplotlib.figure import Figure
 from gslora_det.report.curves import draw_ap, draw_norms
 from gslora_det.report.erased_sets import mean_ap
 from gslora_det.report.tables import results_rows
+from gslora_det.report.verdict import GONE, SMALL_COST
+from gslora_det.report.words import share
+
+LIMITS = dict(retained=SMALL_COST, forgotten=GONE)  # shares of a class's original AP
+COLUMN = 25  # more classes than this are drawn in two columns
 
 # What matplotlib is told to draw, and what the page's style sheet makes of it.
 _COLOURS = {
@@ -52,9 +58,9 @@ def ap_svg(record) -> Markup:
     figure = _figure(5.4, 3.4)
     axes = figure.subplots()
     draw_ap(axes, record['tasks'])
-    axes.set_title('')  # the page has its own
-    return _svg(figure, 'ap', 'AP of the retained, the forgotten and the earlier erased '
-                              'classes after each task; the table of tasks has the numbers')
+    axes.set(title='', xlabel='request')  # the page has a title of its own
+    return _svg(figure, 'ap', 'AP of the retained, the just forgotten and the earlier forgotten '
+                              'classes after each request; the table above has the numbers')
 
 
 def norms_svg(record) -> Markup | None:
@@ -65,41 +71,59 @@ def norms_svg(record) -> Markup | None:
     figure = _figure(5.4, max(2.6, 0.28 * groups + 1))
     axes = figure.subplots()
     draw_norms(figure, axes, record['tasks'])
-    axes.set_title('')
-    return _svg(figure, 'norms', 'Norm of the update of each Transformer block in each task')
+    axes.set(title='', xlabel='request')
+    return _svg(figure, 'norms', 'Norm of the update of each Transformer block in each request')
 
 
-def classes_svg(record, names, role: str) -> Markup | None:
-    """AP of each class before and after, most AP first; None if no class was measured.
+def classes_svgs(record, names, role: str) -> list[Markup]:
+    """AP of each class before and now, the worst first.
+
+    A tick is the limit of the verdict; beyond it, the share of the original AP is written
+    beside the name.
 
     Args:
         record (dict): The content of ``sequence.json``.
         names (list[str]): The classes.
-        role (str): ``'retained'`` or ``'forgotten'``, for colour and title.
+        role (str): ``'retained'`` or ``'forgotten'``, for colour, limit and title.
+
+    Returns:
+        One plot, or the two halves of many classes; none if no class was measured.
     """
     first, last = record['original']['per_class'], record['tasks'][-1]['per_class']
-    names = sorted((n for n in names if last[n] is not None), key=lambda n: first[n])
+    names = [name for name in names if first[name] and last[name] is not None]
+    left = {name: last[name] / first[name] for name in names}
+    names.sort(key=left.get, reverse=role == 'forgotten')
     if not names:
-        return None
-    before, after = (100 * np.array([ap[n] for n in names]) for ap in (first, last))
-    colour = dict(retained='#0072B2', forgotten='#D55E00')[role]
-    figure, rows = _figure(4.8, 0.2 * len(names) + 1.2), np.arange(len(names))
+        return []
+    top = 100 * max(ap[name] for ap in (first, last) for name in names)
+    rows = len(names) if len(names) <= COLUMN else math.ceil(len(names) / 2)
+    return [_classes_svg(first, last, left, names[i:i + rows], role, top)
+            for i in range(0, len(names), rows)]
+
+
+def _classes_svg(first, last, left, names, role, top) -> Markup:
+    before, after = (100 * np.array([ap[name] for name in names]) for ap in (first, last))
+    colour, limit = dict(retained='#0072B2', forgotten='#D55E00')[role], LIMITS[role]
+    beyond = [left[n] < limit if role == 'retained' else left[n] > limit for n in names]
+    labels = [f'{name}: {share(left[name])}' if far else name
+              for name, far in zip(names, beyond)]
+    figure, rows = _figure(4.8, 0.2 * len(names) + 1.4), np.arange(len(names))
     axes = figure.subplots()
     axes.hlines(rows, before, after, colors='#BBBBBB', linewidth=2)
     axes.plot(before, rows, 'o', mfc='none', color=colour, label='before', clip_on=False)
-    axes.plot(after, rows, 'o', color=colour, label='after', clip_on=False)
-    axes.set(xlim=(0, max(1, before.max(), after.max())), ylim=(-0.8, len(names) - 0.2),
-             xlabel='AP in percent')
-    axes.set_yticks(rows, names, parse_math=False)
-    axes.tick_params(length=0, pad=8)
+    axes.plot(after, rows, 'o', color=colour, label='now', clip_on=False)
+    axes.plot(limit * before, rows, '|', color='#000000', label='limit', clip_on=False)
+    axes.set(xlim=(0, top), ylim=(len(names) - 0.2, -0.8), xlabel='AP in percent')
+    axes.set_yticks(rows, labels, parse_math=False)
+    axes.tick_params(length=0, pad=8, labeltop=True)
     axes.grid(axis='x', color='#DDDDDD')
     axes.spines[:].set_visible(False)
-    figure.legend(loc='outside upper right', ncols=2, frameon=False)
-    return _svg(figure, role, f'AP of each {role} class before and after')
+    figure.legend(loc='outside upper right', ncols=3, frameon=False)
+    return _svg(figure, f'{role} {names[0]}', f'AP of each {role} class before and now')
 
 
 def comparison_svg(records, labels) -> Markup:
-    """What is kept and what is left of the erased, against the task, for several runs.
+    """What is kept and what is left of the forgotten, against the task, for several runs.
 
     Args:
         records (list[dict]): The contents of their ``sequence.json``.
@@ -121,7 +145,7 @@ def comparison_svg(records, labels) -> Markup:
                       label=label if axes is upper else None)
     upper.set(ylabel='AP_r / original (%)', ylim=(None, max(100, upper.get_ylim()[1])))
     # At least 5 percent high: a smaller scale would make noise look like a return.
-    lower.set(ylabel='AP of all erased (%)', xlabel='task',
+    lower.set(ylabel='AP of all forgotten (%)', xlabel='request',
               ylim=(0, max(5, lower.get_ylim()[1])))
     lower.xaxis.get_major_locator().set_params(integer=True)
     for axes in (upper, lower):
@@ -129,5 +153,5 @@ def comparison_svg(records, labels) -> Markup:
         axes.spines[['top', 'right']].set_visible(False)
     for text in figure.legend(loc='outside upper left', ncols=2, frameon=False).get_texts():
         text.set_parse_math(False)
-    return _svg(figure, 'comparison', 'AP kept on the retained and left on the erased '
-                                      'classes after each task, for each run')
+    return _svg(figure, 'comparison', 'AP kept on the retained and left on the forgotten '
+                                      'classes after each request, for each run')

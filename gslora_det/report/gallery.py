@@ -16,15 +16,6 @@ from gslora_det.evaluation import box_fates, class_roles, fate_summary
 from gslora_det.evaluation.box_fates import FATES, UNWANTED
 from gslora_det.visualization import draw_panels
 
-MEANINGS = {
-    'erased': 'of an erased class; the original found it, nothing finds it now',
-    'survived': 'of an erased class, but still found as this class',
-    'kept': 'of a retained class, and still found',
-    'lost': 'of a retained class, but found no more',
-    'renamed': 'found by the original as its class, now only as another one',
-    'ghost': 'a new detection where its class has no object',
-    'missed': 'not found by the original either, so neither success nor harm',
-}
 MAX_SIDE = 800  # pixels; larger pictures are shrunk to keep the page small
 
 
@@ -53,11 +44,13 @@ class Gallery(NamedTuple):
         summary: See :func:`gslora_det.evaluation.fate_summary`.
         pictures: Those with unwanted fates first.
         score_thr: Only detections with a score above it count and are drawn.
+        num_images: Number of validation images that were counted.
     """
 
     summary: dict
     pictures: list[Picture]
     score_thr: float
+    num_images: int
 
 
 def choose_images(fates: Mapping, number: int) -> list[int]:
@@ -113,7 +106,8 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
     pictures = [_picture(before[i], after[i], fates[i], roles, classes, score_thr)
                 for i in chosen]
     every = (fate for found in fates.values() for fate in found)
-    return Gallery(fate_summary(every, classes, roles), pictures, score_thr)
+    return Gallery(fate_summary(every, classes, roles), pictures, score_thr,
+                   len(fates))
 
 
 def typical_picture(gallery: Gallery) -> Picture:

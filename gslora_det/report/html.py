@@ -11,9 +11,17 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gslora_det.evaluation.box_fates import IOU_THR
 from gslora_det.report import figures
 from gslora_det.report.erased_sets import erased_sets
-from gslora_det.report.gallery import MEANINGS, Gallery, typical_picture
-from gslora_det.report.tables import LEGEND, results_table
-from gslora_det.report.verdict import RULES, fates_in_words, percent, plural, verdict
+from gslora_det.report.fates import MEANINGS, fate_rows, fates_in_words
+from gslora_det.report.gallery import Gallery, typical_picture
+from gslora_det.report.tables import LEGEND, results_rows, results_table
+from gslora_det.report.verdict import verdict
+from gslora_det.report.words import percent, plural, share
+
+_SECTIONS = dict(
+    tasks='After each request', back='Does anything come back?',
+    classes='Each class, before and now', fates='What became of the objects',
+    gallery='Pictures, before and now', norms='Where the model changed',
+    made='How this run was made')
 
 
 class Run(NamedTuple):
@@ -43,11 +51,12 @@ def render_report(runs: Sequence[Run]) -> str:
         loader=FileSystemLoader(Path(__file__).parent / 'template'), autoescape=True,
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
     )
-    environment.filters.update(percent=percent, plural=plural)
+    environment.filters.update(percent=percent, plural=plural, share=share)
     return environment.get_template('report.html').render(
         runs=[_view(f'run{i}', run) for i, run in enumerate(runs, 1)],
         comparison=_comparison(runs) if len(runs) > 1 else None,
-        rules=RULES, legend=LEGEND, fate_meanings=MEANINGS, iou_thr=IOU_THR,
+        legend=LEGEND, limits=figures.LIMITS,
+        fate_meanings=MEANINGS, iou_thr=IOU_THR,
     )
 
 
@@ -63,32 +72,50 @@ def _comparison(runs) -> dict:
 def _view(anchor: str, run: Run) -> dict:
     """What the template shows of one run."""
     record, tasks = run.record, run.record['tasks']
-    erased = [name for task in tasks for name in task['forgotten']]
-    requested = sum(map(len, record['request']))
+    forgotten = [name for task in tasks for name in task['forgotten']]
+    requested = [name for names in record['request'] for name in names]
     classes = list(record['original']['per_class'])
     titles, rows = results_table(record)
-    plots = [
-        ('retained', figures.classes_svg(record, sorted({*classes} - {*erased}), 'retained')),
-        ('forgotten', figures.classes_svg(record, erased, 'forgotten')),
-    ]
-    sections = [
-        ('tasks', 'Requests'), ('return', 'What comes back'), ('norms', 'Changed blocks'),
-        ('classes', 'Classes'),
-        *([('fates', 'Objects'), ('gallery', 'Pictures')] if run.gallery else []),
-        ('made', 'How it was made'),
-    ]
+    plots = dict(
+        retained=figures.classes_svgs(record, sorted({*classes} - {*forgotten}), 'retained'),
+        forgotten=figures.classes_svgs(record, forgotten, 'forgotten'))
     return dict(
         **_gallery_view(run.gallery), id=anchor, name=run.name, record=record,
-        verdict=verdict(record),
-        title=f'Forget {requested} of {plural(len(classes), "class")}',
-        num_classes=len(classes), num_requested=requested, titles=titles, rows=rows,
+        verdict=verdict(record, run.gallery and run.gallery.summary['roles']),
+        title=f'Report on forgetting {len(requested)} of {plural(len(classes), "class")}',
+        evidence=_evidence(run), requests=_requests(record['request']), classes=classes,
+        num_requested=len(requested), retained=[n for n in classes if n not in requested],
+        tasks=results_rows(record), titles=titles, rows=rows,
         ap=figures.ap_svg(record), erased_sets=erased_sets(record),
-        norms=figures.norms_svg(record), zero_groups=_zero_groups(tasks),
-        classes=[(role, plot) for role, plot in plots if plot], sections=sections,
+        norms=figures.norms_svg(record), zero_groups=_zero_groups(tasks), plots=plots,
+        sections={anchor: title for anchor, title in _SECTIONS.items()
+                  if run.gallery or anchor not in ('fates', 'gallery')},
+        starts=[start['started'] for start in record.get('runs', ())],
         seconds=f'{sum(task["seconds"] for task in tasks):,.0f}',
         images_seen=f'{sum(task["images_seen"] for task in tasks):,}',
         trainable=f'{tasks[-1]["trainable_parameters"]:,}',
     )
+
+
+def _evidence(run: Run) -> str:
+    """What the verdict rests on, in one line."""
+    parts, starts = ['One run'], run.record.get('runs')
+    if run.gallery:
+        objects = sum(seen['objects'] for seen in run.gallery.summary['recall'].values())
+        classes = len(run.record['original']['per_class'])
+        parts.append(f'{plural(run.gallery.num_images, "validation image")} with {objects:,} '
+                     f'objects, on average {objects / classes:.0f} of a class')
+    if starts:
+        parts.append(f'{starts[-1]["started"][:10]}, gslora_det {starts[-1]["code"]["version"]}')
+    return '; '.join(parts) + '.'
+
+
+def _requests(request) -> str:
+    """``'7 requests of 10 classes each'``, or only their number where they differ."""
+    text, sizes = plural(len(request), 'request'), {*map(len, request)}
+    if len(request) == 1 or len(sizes) > 1:
+        return text
+    return f'{text} of {plural(sizes.pop(), "class")} each'
 
 
 def _gallery_view(gallery) -> dict:
@@ -99,8 +126,8 @@ def _gallery_view(gallery) -> dict:
     shown = {box for picture in gallery.pictures for box in picture.boxes}
     return dict(
         gallery=gallery, example=typical_picture(gallery),
-        fates_in_words=fates_in_words(gallery.summary['roles']),
-        confusion=sorted(confusion, key=lambda x: -x[2]),
+        fates_in_words=fates_in_words(gallery.summary['roles'], gallery.score_thr),
+        fate_rows=fate_rows(gallery.summary), confusion=sorted(confusion, key=lambda x: -x[2]),
         gallery_classes=sorted({name for name, _ in shown}),
         gallery_fates=[fate for fate in MEANINGS if fate in {fate for _, fate in shown}],
     )
@@ -108,4 +135,4 @@ def _gallery_view(gallery) -> dict:
 
 def _zero_groups(tasks) -> str:
     norms = [norm for task in tasks for norm in task.get('groups', {}).values()]
-    return f'{norms.count(0)} of the {len(norms)} changes are exactly zero.'
+    return f'Blank is exactly zero: {norms.count(0) or "none"} of the {len(norms)} changes.'

@@ -49,7 +49,7 @@ def gallery(tmp_path):
 def test_fates_are_counted(gallery):
     assert gallery.summary['roles'] == {
         'forgotten': {}, 'old': {'renamed': 1, 'erased': 1}, 'retained': {'kept': 2}}
-    assert gallery.summary['confusion'] == {'x': {'s': 1}}
+    assert gallery.summary['confusion'] == {'x': {'s': 1}} and gallery.num_images == 2
 
 
 def test_pictures_are_two_layers_of_one_size(gallery):

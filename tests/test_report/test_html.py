@@ -5,20 +5,51 @@ import re
 import pytest
 from hand_record import FAILURE, HARM, SUCCESS, record
 
+from gslora_det.evaluation.box_fates import ROLES
 from gslora_det.report import Run, render_report
+from gslora_det.report.gallery import Gallery, Picture
+from gslora_det.report.html import _requests
 
 
 @pytest.mark.parametrize('last, headline', [
-    (SUCCESS, 'It worked, at little cost.'),
-    (FAILURE, 'It did not work, and erased classes came back.'),
-    (HARM, 'It erased, but did harm.'),
+    (SUCCESS, 'It worked, and the rest hardly suffered.'),
+    (FAILURE, 'It did not work, and forgotten classes came back.'),
+    (HARM, 'It worked, but the rest suffered badly.'),
 ])
 def test_first_screen(last, headline):
     page = render_report([Run('by_hand', record(last))])
     text = ' '.join(re.sub('<[^>]*>', '', page[:page.index('<nav')]).split())
-    assert 'It was asked to stop detecting 3 of them, in 2 requests' in text
-    assert 'knows 5 classes' in text and 'the other 2 as before' in text
-    assert f'&lt;script&gt;, z {headline} Did it work?' in text
+    assert 'asked to stop detecting 3 of them, the forgotten classes, in 2 requests, and' in text
+    assert 'Only AP decides here' in text
+    assert 'knows 5 classes' in text and 'the other 2, the retained classes, as before' in text
+    assert f'&lt;script&gt;, z To retain: r, s. {headline} One run. Did it work?' in text
+
+
+def test_what_the_verdict_rests_on():
+    recall = dict.fromkeys(ROLES, dict(objects=500, before=1.0, after=1.0))
+    summary = dict(confusion={}, roles=dict.fromkeys(ROLES, {}), recall=recall)
+    picture = Picture('1.png', [], 'data:,', 'data:,', (9, 9))
+    gallery = Gallery(summary, [picture], 0.3, num_images=1200)
+    start = dict(started='2026-11-20T23:59:59Z', code=dict(version='0.2.0'))
+    page = render_report([Run('by_hand', dict(record(SUCCESS), runs=[start]), gallery)])
+    assert ('One run; 1,200 validation images with 1,500 objects, on average 300 of a class; '
+            '2026-11-20, gslora_det 0.2.0.') in page
+    assert 'the worse one decides' in page and 'Only AP decides' not in page
+    assert 'reports on 1,200 validation images.' in ' '.join(page.split())
+
+
+def test_requests_say_how_many_classes_are_retained():
+    page = render_report([Run('by_hand', record(SUCCESS))])
+    table = page[page.index('>in earlier ones<'):]
+    rows = re.findall(r'<th scope="row">(\d)</th><td>(\d)</td>', table[:table.index('</table>')])
+    assert rows == [('1', '4'), ('2', '2')]  # of the five classes, 1 and then 3 are forgotten
+
+
+@pytest.mark.parametrize('request_, words', [
+    ([['a']], '1 request'), ([['a', 'b'], ['c', 'd']], '2 requests of 2 classes each'),
+    ([['a'], ['b', 'c']], '2 requests')])
+def test_requests_in_words(request_, words):
+    assert _requests(request_) == words
 
 
 def test_matrix():
@@ -42,9 +73,10 @@ def test_runs_are_compared_and_other_requests_said():
     page = render_report(runs)
     table = page[page.index('<tbody>'):page.index('</tbody>')]
     rows = [re.findall(r'>([^<>\n]+)<', row) for row in table.split('</tr>')[:2]]
-    assert rows[0][:6] == ['first', 'It worked, at little cost', '2', '3', '59.0', '98.3']
-    assert rows[1][:6] == ['&lt;second&gt;', 'It erased, but did harm', '2', '3', '15.0',
-                           '25.0']
+    assert rows[0][:2] == ['first', 'It worked, and the rest hardly suffered']
+    assert rows[1][:2] == ['&lt;second&gt;', 'It worked, but the rest suffered badly']
+    assert rows[0][2:6] == ['2', '3', '59.0', '98.3']
+    assert rows[1][2:6] == ['2', '3', '15.0', '25.0']
     assert 'different classes' not in page
     runs[1].record['request'] = [['x']]
     assert 'different classes' in render_report(runs)
@@ -55,5 +87,5 @@ def test_unfinished_sequence_and_method_without_groups():
     half['tasks'] = half['tasks'][:1]
     half['tasks'][0]['groups'] = {}
     page = render_report([Run('by_hand', half)])
-    assert 'Forget 3 of 5 classes' in page and 'Finished requests so far: 1;' in page
+    assert 'Report on forgetting 3 of 5 classes' in page and 'Finished requests so far: 1;' in page
     assert 'without LoRA groups' in page

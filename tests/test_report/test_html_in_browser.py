@@ -51,7 +51,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, tmp_path):
-    run = Run('by_hand', record(SUCCESS), Gallery(SUMMARY, PICTURES, 0.3))
+    run = Run('by_hand', record(SUCCESS), Gallery(SUMMARY, PICTURES, 0.3, 3))
     file = tmp_path / 'report.html'
     file.write_text(render_report([run, run._replace(name='a' * 60)]), 'utf-8')
     browser.get(file.as_uri())
@@ -77,11 +77,11 @@ def test_no_errors_and_no_requests(page):
 
 def test_slider_moves_the_line_by_keyboard(page):
     clip = "return getComputedStyle(document.querySelector('#run1-gallery .after')).clipPath"
-    assert page.execute_script(clip) == 'inset(0px 0px 0px 50%)'
+    assert page.execute_script(clip) == 'inset(0px 0px 0px 0%)'  # labels are whole
     find(page, '.slider input').send_keys(Keys.ARROW_RIGHT * 3)
-    assert page.execute_script(clip) == 'inset(0px 0px 0px 53%)'
-    find(page, '[name=all]').send_keys(Keys.HOME)
-    assert page.execute_script(clip) == 'inset(0px 0px 0px 0%)'
+    assert page.execute_script(clip) == 'inset(0px 0px 0px 3%)'
+    find(page, '[name=all]').send_keys(Keys.END)
+    assert page.execute_script(clip) == 'inset(0px 0px 0px 100%)'
 
 
 def test_filters_work_alone_together_and_by_keyboard(page):

@@ -1,19 +1,27 @@
-"""Words and numbers of the verdict; the AP means are computed by hand."""
+"""Words and numbers of the verdict; the AP means and shares are computed by hand."""
 
 import pytest
 from hand_record import FAILURE, HARM, RETURN, SUCCESS, record
 
-from gslora_det.report.verdict import fates_in_words, verdict
+from gslora_det.report.verdict import verdict
+
+# None of 100 forgotten objects is found under its name, and all of 20 retained ones are.
+ROLES = dict(forgotten={'erased': 40}, old={'erased': 59, 'renamed': 1},
+             retained={'kept': 20, 'missed': 5})
+
+
+def texts(answers):
+    return [answer.text.replace('\N{NO-BREAK SPACE}', ' ') for answer in answers]
 
 
 @pytest.mark.parametrize('last, headline, words', [
-    (SUCCESS, 'It worked, at little cost', ['Yes', 'Little', 'No']),
-    (FAILURE, 'It did not work, and erased classes came back', ['No', 'Little', 'Yes']),
-    (HARM, 'It erased, but did harm', ['Yes', 'Much', 'No']),
-    (RETURN, 'It worked only in part, and erased classes came back',
-     ['In part', 'Little', 'Yes']),
-    (dict(SUCCESS, r=0.6, s=0.42), 'It worked, at a noticeable cost',
-     ['Yes', 'Noticeable', 'No']),
+    (SUCCESS, 'It worked, and the rest hardly suffered', ['Yes', 'Hardly', 'No']),
+    (FAILURE, 'It did not work, and forgotten classes came back', ['No', 'Hardly', 'Yes']),
+    (HARM, 'It worked, but the rest suffered badly', ['Yes', 'Badly', 'No']),
+    (RETURN, 'It worked only in part, and forgotten classes came back',
+     ['In part', 'Hardly', 'Yes']),
+    (dict(SUCCESS, r=0.6, s=0.42), 'It worked, but the rest suffered noticeably',
+     ['Yes', 'Noticeably', 'No']),
 ])
 def test_words(last, headline, words):
     judged = verdict(record(last))
@@ -22,20 +30,59 @@ def test_words(last, headline, words):
 
 
 def test_numbers_of_a_success():
-    erased, cost, back = (answer.text for answer in verdict(record(SUCCESS)).answers)
-    assert erased == ('AP on the 3 erased classes: 70.0 before, 0.6 now. '
-                      'Most is left of “x”: 80.0 before, 0.8 now.')
-    assert cost == ('AP on the 2 retained classes: 60.0 before, 59.0 now; 98.3 % is kept. '
-                    'Hit hardest is “r”: 70.0 before, 68.0 now.')
-    assert back == ('The highest AP of an erased set after a later request is 0.8 '
-                    '(request 1, after request 2); the original had 80.0.')
+    erased, cost, back = texts(verdict(record(SUCCESS)).answers)
+    assert erased == ('Left of the 3 forgotten classes: by AP, 0.9 % (AP 70.0 before, 0.6 now). '
+                      'None is above 2 % taken alone; the least completely forgotten is “x”: '
+                      '1.0 %.')
+    assert cost == ('Kept of the 2 retained classes: by AP, 98.3 % (AP 60.0 before, 59.0 now). '
+                    'Hit hardest is “r”: AP 70.0 before, 68.0 now.')
+    assert back == ('None did. The highest is AP 0.8, 1.0 % of the original 80.0: the set of '
+                    'request 1, after request 2.')
+
+
+def test_classes_above_the_limit_are_named_although_their_mean_is_below():
+    # (0.004 + 0.018) / 2 = 0.011 of 0.7 is 1.6 %, but 0.018 of 0.6 is 3 %.
+    answer = verdict(record({**SUCCESS, 'x': 0.004, '<script>': 0.018})).answers[0]
+    assert (answer.level, answer.word) == ('good', 'Yes, on average')
+    assert texts([answer])[0].endswith(
+        'Taken alone, 1 of the 3 is above 2 %: “<script>” 3.0 %.')
+
+
+def test_only_the_worst_of_many_classes_are_named():
+    many = record(SUCCESS)
+    per_class = {name: 0.5 for name in 'abcd'}
+    many['original'] = dict(many['original'], per_class=dict(per_class, r=0.7, s=0.5))
+    last = dict(zip('abcdrs', (0.1, 0.4, 0.2, 0.3, 0.7, 0.5)))
+    many['tasks'] = [dict(many['tasks'][1], task=1, forgotten=[*'abcd'], per_class=last)]
+    assert texts(verdict(many).answers)[0].endswith(
+        'Taken alone, 4 of the 4 are above 2 %: “b” 80.0 %, “d” 60.0 %, “c” 40.0 %, …')
+
+
+@pytest.mark.parametrize('retained, word', [
+    (dict(kept=95, lost=5), 'Hardly'), (dict(kept=94, lost=4, renamed=2), 'Noticeably'),
+    (dict(kept=84, lost=16), 'Badly'), ({}, 'Hardly'),
+])
+def test_the_worse_of_ap_and_count_decides_what_is_kept(retained, word):
+    # By AP, 98.3 % is kept.
+    answer = verdict(record(SUCCESS), dict(ROLES, retained=retained)).answers[1]
+    assert answer.word == word
+    by_ap = verdict(record(HARM), ROLES).answers[1]
+    assert by_ap.word == 'Badly' and 'by count, 100.0 % (20 of 20 objects)' in texts([by_ap])[0]
+
+
+@pytest.mark.parametrize('survived, level', [(0, 'good'), (2, 'good'), (3, 'fair'), (21, 'bad')])
+def test_the_worse_of_ap_and_count_decides_what_is_left(survived, level):
+    old = {'erased': 59 - survived, 'renamed': 1, 'survived': survived}
+    answer = verdict(record(SUCCESS), dict(ROLES, old=old)).answers[0]
+    assert answer.level == level
+    assert f'by count, {survived}.0 % ({survived} of 100 objects).' in texts([answer])[0]
 
 
 @pytest.mark.parametrize('beyond, levels', [
     (-0.001, ['good', 'good', 'good']), (0.001, ['fair', 'fair', 'bad']),
 ])
 def test_limits(beyond, levels):
-    # Of the original AP, 2 % is left of the erased and 95 % is kept of the retained.
+    # Of the original AP, 2 % is left of the forgotten and 95 % is kept of the retained.
     left, kept = 0.02 + beyond, 0.95 - beyond
     last = {'r': 0.7 * kept, 's': 0.5 * kept, 'x': 0.8 * left, '<script>': 0.6 * left,
             'z': None}
@@ -54,14 +101,3 @@ def test_one_request_and_nothing_to_measure():
     assert verdict(one).answers[2].word == 'Not tested'
     one['original'] = dict(one['original'], per_class=dict(SUCCESS, x=None))
     assert verdict(one).headline == 'It cannot be judged'
-
-
-def test_fates_in_words():
-    roles = dict(forgotten={'erased': 5, 'survived': 1, 'missed': 9},
-                 old={'renamed': 2, 'erased': 10},
-                 retained={'kept': 7, 'lost': 2, 'renamed': 1, 'missed': 9, 'ghost': 9})
-    assert fates_in_words(roles) == (
-        'In the validation images the original finds 18 objects of the erased classes; the '
-        'unlearned detector finds 1 of these as such and 2 under another name. Of the '
-        'retained classes the original finds 10 objects, and the unlearned detector 7 of '
-        'these.')

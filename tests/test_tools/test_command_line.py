@@ -188,7 +188,7 @@ def test_report_shows_a_run_and_is_one_file(trained, tmp_path):
     result = run('tools/report.py', folder, '--out', out, '--pictures', '3')
     assert result.returncode == 0, result.stderr
     page = out.read_text('utf-8')
-    assert 'Forget 1 of 80 classes' in page and '3 of 3 images' in page
+    assert 'Report on forgetting 1 of 80 classes' in page and '3 of 3 images' in page
     assert page.count('data:image/jpeg') == 2 * (3 + 1)  # and the one on the first screen
 
 
