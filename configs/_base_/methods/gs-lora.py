@@ -15,7 +15,7 @@ method = dict(
     margin=12.0,
     norm='joint',
     update='subgradient',
-    distill=5.0,
+    distill=2.5,
     hold=2.0)
 
 sequence = dict(
