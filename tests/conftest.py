@@ -1,5 +1,7 @@
+import contextlib
 import copy
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +34,17 @@ def run(*command, cwd=ROOT, **env):
     return subprocess.run(
         [sys.executable, *map(str, command)], cwd=cwd, capture_output=True, text=True,
         env=dict(os.environ, PYTHONPATH=str(ROOT), **env))
+
+
+@contextlib.contextmanager
+def full_disk(size):
+    """Within the block, no file of this process can grow beyond this many bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture(scope='session', autouse=True)

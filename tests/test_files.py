@@ -1,11 +1,11 @@
 import hashlib
 import os
-import resource
 import subprocess
 import sys
 
 import pytest
 import torch
+from conftest import full_disk
 from mmengine.runner import save_checkpoint
 
 from gslora_det.engine.checkpoint import install_atomic_writer, save_adapter, save_weights
@@ -29,26 +29,17 @@ def test_an_error_keeps_the_old_file_and_leaves_no_draft(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.fixture
-def full_disk():
-    """Files cannot grow beyond 1,000 bytes."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
 @pytest.mark.parametrize('write', [
     lambda path: write_json(path, 'x' * 2000),
     lambda path: save_weights({'w': torch.ones(10_000)}, path, {}),
     lambda path: save_adapter({'w.lora_A': torch.ones(10_000)}, path, {}),
     lambda path: save_checkpoint({'w': torch.ones(10_000)}, str(path)),
 ])
-def test_a_full_disk_keeps_the_old_file_and_names_it(tmp_path, full_disk, write):
+def test_a_full_disk_keeps_the_old_file_and_names_it(tmp_path, write):
     install_atomic_writer()
     path = tmp_path / 'artefact'
     path.write_text('old')
-    with pytest.raises(OSError, match=f'cannot write {path}: ') as error:
+    with pytest.raises(OSError, match=f'cannot write {path}: ') as error, full_disk(1000):
         write(path)
     assert '\n' not in str(error.value)
     assert [p.read_text() for p in tmp_path.iterdir()] == ['old']

@@ -1,12 +1,11 @@
 import json
 import math
 import multiprocessing
-import resource
 import shutil
 
 import pytest
 import torch
-from conftest import CHECKPOINT
+from conftest import CHECKPOINT, full_disk
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
@@ -153,13 +152,9 @@ def test_random_augmentation_and_dropout_go_on_where_they_were(config, tmp_path)
 
 
 def test_a_full_disk_loses_nothing(config, tmp_path):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, hard))
-        with pytest.raises(OSError, match=f'cannot write {tmp_path}/task_1/.*: File too large'):
-            UnlearningSequence(config(tmp_path)).run()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    message = f'cannot write {tmp_path}/task_1/.*: File too large'
+    with pytest.raises(OSError, match=message), full_disk(5_000_000):
+        UnlearningSequence(config(tmp_path)).run()
     continued = UnlearningSequence(config(tmp_path), resume=True)
     assert continued.record['original']['AP'] > 0
 
