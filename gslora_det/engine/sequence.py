@@ -1,10 +1,11 @@
 """The sequence: one ordinary MMEngine run a task, each from the weights of the last."""
 
+import contextlib
 import os
 import resource
 import time
 from pathlib import Path
-from typing import List, Optional
+from typing import Iterator, List, Optional
 
 import torch
 from mmdet.registry import DATASETS, MODELS
@@ -12,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
 
 from gslora_det.engine.checkpoint import (
     install_atomic_writer,
@@ -153,7 +155,8 @@ class UnlearningSequence:
         runner = self._runner(run_cfg)
         model = getattr(runner.model, 'module', runner.model)
         load_weights(model, self.cfg.load_from)
-        results = runner.val()
+        with _closed_at_the_end(runner.visualizer):
+            results = runner.val()
         self.record['original'] = dict(
             AP=results['coco/AP'], per_class=class_precisions(results, self.classes),
             splits=[split_metrics(results, f'_{task.number}') for task in self.plan])
@@ -180,8 +183,9 @@ class UnlearningSequence:
                 f'trainable: {trainable:,} parameters, '
                 f'{100 * trainable / model.num_parameters:.2f} % of '
                 f'{model.num_parameters:,}')
-        runner.train()
-        results = runner.val()
+        with _closed_at_the_end(runner.visualizer):
+            runner.train()
+            results = runner.val()
         metrics = with_h(split_metrics(results), before)
         export = next(h for h in runner.hooks if isinstance(h, ExportHook))
         barrier()
@@ -234,6 +238,16 @@ class UnlearningSequence:
             f'\nCurves: {self.work_dir / "curves.png"}'
             f'\nPictures of erased boxes: {self.work_dir / "erased"}'
             f'\nUnlearned detector: {self._start_weights()}')
+
+
+@contextlib.contextmanager
+def _closed_at_the_end(visualizer: Visualizer) -> Iterator[None]:
+    """MMEngine closes a visualizer after training, but the measurement is still to come."""
+    close, visualizer.close = visualizer.close, lambda: None
+    try:
+        yield
+    finally:
+        close()
 
 
 def peak_memory() -> int:

@@ -8,6 +8,7 @@ import torch
 from conftest import CHECKPOINT, full_disk
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.visualization import LocalVisBackend
 
 from gslora_det.engine.checkpoint import CheckpointError, read_checkpoint, read_weights
 from gslora_det.engine.export import export
@@ -15,7 +16,7 @@ from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.files import folder_lock, read_json, sha256
 
 # isort: split
-from mmdet.registry import HOOKS
+from mmdet.registry import HOOKS, VISBACKENDS
 
 
 def weights_of(folder, task):
@@ -45,6 +46,27 @@ def test_everything_is_there(finished):
             f.name for f in (finished / f'task_{task}').iterdir()}
         assert not list((finished / f'task_{task}').glob('iter_*.pth'))
         assert len(list((finished / f'erased/task_{task}').glob('*.png'))) == 1
+
+
+@VISBACKENDS.register_module()
+class OnceBackend(LocalVisBackend):
+    """Like W&B, takes nothing any more once it is closed."""
+    closed = 0
+
+    def add_scalars(self, *args, **kwargs):
+        assert not self.__dict__.get('ended')
+
+    add_image = add_scalars
+
+    def close(self):
+        self.ended = True
+        OnceBackend.closed += 1
+
+
+def test_visualizers_are_closed_after_the_last_measurement(config, tmp_path):
+    UnlearningSequence(config(tmp_path, **{
+        'visualizer.vis_backends': [dict(type='OnceBackend')], 'sequence.num_tasks': 1})).run()
+    assert OnceBackend.closed == 2  # the original's and the task's
 
 
 def test_the_kept_config_is_the_run(finished, config):
