@@ -231,11 +231,11 @@ def tuning_to_markdown(results: dict) -> str:
     rows = []
     for cell, result in results.items():
         values = task_values(result)
-        chosen = '**chosen**' if cell.choice == best[cell.method] else ''
+        mark = '**best**' if cell.choice == best[cell.method] else ''
         rows.append([cell.method,
                      ', '.join(f'{k.rsplit(".", 1)[-1]} {v:g}' for k, v in cell.choice.items()),
                      *(summary([values[key]]) for key in
-                       ('H', 'H_relative', 'AP_retained', 'AP_forgotten')), chosen])
+                       ('H', 'H_relative', 'AP_retained', 'AP_forgotten')), mark])
     return _table(['method', 'values', 'H', 'H/H_max', 'AP_r', 'AP_f', ''], rows)
 
 
