@@ -12,25 +12,22 @@ from mmengine.config import Config
 from gslora_det.engine.comparison import Comparison
 from gslora_det.files import read_json
 from gslora_det.report import results_rows
-from gslora_det.report.comparison import overview, to_markdown, tuning_to_markdown
+from gslora_det.report.comparison import (
+    markdown_table,
+    overview,
+    to_markdown,
+    tuning_to_markdown,
+)
+from gslora_det.report.words import percent
 
 DOCS = Path(__file__).parent
 
 
-def _percent(value) -> str:
-    return '—' if value is None else f'{100 * value:.1f}'
-
-
-def _row(name, row: dict) -> str:
-    cells = [name, *(_percent(row[key]) for key in (
-        'AP_retained', 'AP_retained_relative', 'AP_forgotten', 'AP_old', 'H', 'H_relative'))]
-    return '| ' + ' | '.join(map(str, cells)) + ' |\n'
-
-
 def _table(first: str, rows) -> str:
     titles = [first, 'AP_r', 'AP_r / original', 'AP_f', 'AP_o', 'H', 'H / H_max']
-    return ('| ' + ' | '.join(titles) + ' |\n' + '|---' * len(titles) + '|\n'
-            + ''.join(_row(name, row) for name, row in rows))
+    keys = ('AP_retained', 'AP_retained_relative', 'AP_forgotten', 'AP_old', 'H', 'H_relative')
+    return markdown_table(titles, ([str(name), *(percent(row[key]) for key in keys)]
+                                   for name, row in rows))
 
 
 def _record(name: str) -> dict:
@@ -45,7 +42,7 @@ def results_section() -> str:
     """The section as Markdown: every run that has a record."""
     original = _record('ddetr_forget_80-10x7')['original']['AP']
     parts = [
-        f'On Glyph80, whose detector starts at AP {_percent(original)}; two CPU cores. AP_r, '
+        f'On Glyph80, whose detector starts at AP {percent(original)}; two CPU cores. AP_r, '
         'AP_f and AP_o are the COCO AP (percent, all validation images) of the retained '
         'classes, of those forgotten in the task, and of those erased earlier; H is the '
         'harmonic mean of AP_r and the drop of AP_f, H_max that of a perfect erasure.\n']

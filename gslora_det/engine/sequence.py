@@ -47,6 +47,7 @@ from gslora_det.files import atomic_write, folder_lock, read_json, remove_drafts
 from gslora_det.methods import Method
 from gslora_det.quiet import quiet
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
+from gslora_det.report.words import percent
 
 
 class UnlearningSequence:
@@ -264,9 +265,6 @@ def _last_checkpoint(folder: Path) -> Optional[str]:
 
 
 def _one_line(metrics: dict, before: dict) -> str:
-    def percent(value: Optional[float]) -> str:
-        return '—' if value is None else f'{100 * value:.1f}'
-
     return (f'retained AP {percent(metrics["AP_retained"])} '
             f'(was {percent(before["AP_retained"])}), '
             f'forgotten {percent(metrics["AP_forgotten"])} '

@@ -5,7 +5,7 @@ from typing import Callable, Dict, Optional
 import torch
 from torch import Tensor, nn
 
-from gslora_det.methods.base import Images
+from gslora_det.methods.base import Images, trained_parameters
 from gslora_det.methods.fine_tuning import FineTuning
 from gslora_det.models.detr_step import Batch
 from gslora_det.options import COUNT, NOT_NEGATIVE, require
@@ -33,8 +33,8 @@ class Anchored(FineTuning):
                 original_detector: Callable[..., nn.Module]) -> None:
         """Freezes what does not train and keeps the weights."""
         super().prepare(detector, original_detector)
-        self.anchor = {n: p.detach().clone() for n, p in detector.named_parameters()
-                       if p.requires_grad}
+        self.anchor = {name: parameter.detach().clone()
+                       for name, parameter in trained_parameters(detector).items()}
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
         """The detector's loss with wrong labels, and the pull."""

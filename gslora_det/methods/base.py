@@ -11,6 +11,11 @@ from gslora_det.models.detr_step import Batch
 Images = Callable[[str, int], Iterator[Tuple[Tensor, DetDataSample]]]
 
 
+def trained_parameters(detector: nn.Module) -> Dict[str, nn.Parameter]:
+    """The parameters that train, by name."""
+    return {n: p for n, p in detector.named_parameters() if p.requires_grad}
+
+
 class Method:
     """Base class of all methods: what trains, and on which loss.
 

@@ -7,6 +7,7 @@ from mmdet.structures import DetDataSample
 from mmengine.dist import all_reduce
 from torch import Tensor, nn
 
+from gslora_det.methods.base import trained_parameters
 from gslora_det.methods.teacher import evaluating
 from gslora_det.models.detr_step import Batch, detection_terms, query_outputs
 
@@ -24,7 +25,7 @@ def importance(detector: nn.Module, images: Iterable[Tuple[Tensor, DetDataSample
         loss (callable): The scalar of one image.
         power (int): 1 or 2.
     """
-    parameters = {n: p for n, p in detector.named_parameters() if p.requires_grad}
+    parameters = trained_parameters(detector)
     totals = {name: torch.zeros_like(p) for name, p in parameters.items()}
     count = 0
     with evaluating(detector):

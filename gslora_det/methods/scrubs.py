@@ -5,6 +5,7 @@ from typing import Callable, Dict
 import torch
 from torch import Tensor, nn
 
+from gslora_det.methods.base import trained_parameters
 from gslora_det.methods.scrub import SCRUB
 from gslora_det.models.detr_step import Batch
 from gslora_det.options import COUNT, NOT_NEGATIVE, SHARE, require
@@ -38,8 +39,8 @@ class SCRUBS(SCRUB):
                 original_detector: Callable[..., nn.Module]) -> None:
         """As SCRUB; the mean starts at the weights."""
         super().prepare(detector, original_detector)
-        self.mean = {n: p.detach().clone() for n, p in detector.named_parameters()
-                     if p.requires_grad}
+        self.mean = {name: parameter.detach().clone()
+                     for name, parameter in trained_parameters(detector).items()}
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
         """The terms of SCRUB and the smoothing."""

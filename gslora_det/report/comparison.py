@@ -42,7 +42,8 @@ def summary(values: Iterable[Optional[float]], scale: float = 100.0) -> str:
     return text if len(known) == 1 else f'{text} ± {statistics.stdev(known):.1f}'
 
 
-def _table(titles: List[str], rows: Iterable[List[str]]) -> str:
+def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
+    """A Markdown table of cells that are text already."""
     lines = [titles, ['---'] * len(titles), *rows]
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
@@ -84,7 +85,7 @@ def _setting_table(methods: List[str], found: Dict[str, List[dict]], task: int =
         if method == best:
             cells[0] = f'**{cells[0]}**'
         rows.append([method, tunable(found.get(method, ())), *cells])
-    return _table(['method', 'tunable %', *columns], rows)
+    return markdown_table(['method', 'tunable %', *columns], rows)
 
 
 def tunable(results: Iterable[dict]) -> str:
@@ -106,8 +107,8 @@ def _cost_table(methods: List[str], found: Dict[str, List[dict]]) -> str:
              mean(method, lambda r: max(t['peak_memory'] for t in r['tasks']) / 2**30,
                   '{:.2f}')]
             for method in methods]
-    return _table(['method', 'seconds', 'images seen', 'trained parameters',
-                   'peak memory (GiB)'], rows)
+    return markdown_table(['method', 'seconds', 'images seen', 'trained parameters',
+                           'peak memory (GiB)'], rows)
 
 
 def overview(methods: List[str], settings: List[str], results: dict) -> str:
@@ -122,7 +123,7 @@ def overview(methods: List[str], settings: List[str], results: dict) -> str:
             cells.append(f'**{text}**' if method == best[setting] else text)
         runs = [r for setting in settings for r in found[setting][method]]
         rows.append([method, tunable(runs), *cells])
-    return _table(['H / H_max (%)', 'tunable %', *settings], rows)
+    return markdown_table(['H / H_max (%)', 'tunable %', *settings], rows)
 
 
 def to_markdown(methods: List[str], settings: List[str], results: dict) -> str:
@@ -236,7 +237,7 @@ def tuning_to_markdown(results: dict) -> str:
                      ', '.join(f'{k.rsplit(".", 1)[-1]} {v:g}' for k, v in cell.choice.items()),
                      *(summary([values[key]]) for key in
                        ('H', 'H_relative', 'AP_retained', 'AP_forgotten')), mark])
-    return _table(['method', 'values', 'H', 'H/H_max', 'AP_r', 'AP_f', ''], rows)
+    return markdown_table(['method', 'values', 'H', 'H/H_max', 'AP_r', 'AP_f', ''], rows)
 
 
 def write_tuning(comparison) -> str:
