@@ -1,7 +1,6 @@
 """Methods x settings x seeds: the cells of a comparison, and running them."""
 
 import contextlib
-import itertools
 import shutil
 import subprocess
 import sys
@@ -59,7 +58,7 @@ class Comparison:
         cfg (Config): With ``settings`` (name -> ``config``, relative to the file, and what
             is changed in it), ``methods`` (name -> what is changed in every setting),
             ``seeds`` (setting -> number of seeds) and, for tuning, ``tuning`` (a setting)
-            and ``grids`` (method -> dotted key -> values).
+            and ``grids`` (method -> choices, each a dict of dotted keys).
         work_dir (str): Where runs and results go.
 
     Raises:
@@ -87,12 +86,9 @@ class Comparison:
 
     def tuning_cells(self, methods: Optional[Sequence[str]] = None) -> List[Cell]:
         """The cells of the methods' grids."""
-        cells = []
-        for method in _pick('method', list(self.cfg.grids), methods):
-            grid = self.cfg.grids[method]
-            cells += [Cell(TUNING, method, 0, dict(zip(grid, values)))
-                      for values in itertools.product(*grid.values())]
-        return cells
+        return [Cell(TUNING, method, 0, dict(choice))
+                for method in _pick('method', list(self.cfg.grids), methods)
+                for choice in self.cfg.grids[method]]
 
     def config(self, cell: Cell) -> Config:
         """The config of a cell: the setting's, changed by setting, method and seed."""
