@@ -12,12 +12,8 @@ from mmengine.config import Config
 from gslora_det.engine.comparison import Comparison
 from gslora_det.files import read_json
 from gslora_det.report import results_rows
-from gslora_det.report.comparison import (
-    markdown_table,
-    overview,
-    to_markdown,
-    tuning_to_markdown,
-)
+from gslora_det.report.comparison import overview, to_markdown, tuning_to_markdown
+from gslora_det.report.tables import markdown_table
 from gslora_det.report.words import percent
 
 DOCS = Path(__file__).parent

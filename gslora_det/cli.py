@@ -36,7 +36,7 @@ def load_config(args: argparse.Namespace) -> Config:
     """Reads the config of a command line, with its overrides and ``work_dir``.
 
     Raises:
-        ValueError: The file does not exist or is no config.
+        ValueError: The file does not exist or is no config, or an override does not fit.
     """
     if not Path(args.config).is_file():
         raise ValueError(f'config {args.config} does not exist')
@@ -44,8 +44,13 @@ def load_config(args: argparse.Namespace) -> Config:
         cfg = Config.fromfile(args.config)
     except Exception as error:  # a config is a program: it may raise anything
         raise ValueError(f'config {args.config} cannot be read: {_one_line(error)}') from error
+    options = args.cfg_options or {}
+    for key, value in options.items():
+        if 'dict(' in str(value):  # MMEngine would take it for a string
+            raise ValueError(f'--cfg-options {key}: dicts cannot be given here; set their '
+                             f'parts, as {key}.name=… or, in a list, {key}.0.name=…')
     try:
-        cfg.merge_from_dict(args.cfg_options or {})
+        cfg.merge_from_dict(options)
     except (AssertionError, KeyError, TypeError) as error:
         raise ValueError(f'--cfg-options do not fit {args.config}: {_one_line(error)}'
                          ) from error

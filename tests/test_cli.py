@@ -29,6 +29,15 @@ def test_options_that_do_not_fit_give_one_line(tmp_path):
             load(path, **options)
 
 
+def test_dicts_in_options_give_one_line_and_parts_of_a_list_can_be_set(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text("backends = [dict(type='A')]")
+    for value in ('dict(type=B)', ['dict(type=B)']):
+        with pytest.raises(ValueError, match='^--cfg-options backends: dicts'):
+            load(path, backends=value)
+    assert load(path, **{'backends.0.type': 'B'}).backends == [dict(type='B')]
+
+
 @pytest.mark.parametrize('error, code, line', [
     (ValueError('no good'), 2, 'error: no good'),
     (OSError(28, 'cannot write a.json: No space left on device'), 2,

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gslora_det.files import atomic_write
+from gslora_det.report.tables import markdown_table, ratio
 
 # A method cannot be ranked by what it erases where the original detects nothing.
 LEAST_ORIGINAL_AP = 0.05
@@ -29,7 +30,7 @@ def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
     metrics = result['tasks'][task]['metrics']
     values = {key: metrics.get(key) for key in
               ('H', 'AP_retained', 'AP_forgotten', 'AP_old', 'AP_missing')}
-    values['H_relative'] = metrics['H'] / metrics['H_max'] if metrics.get('H_max') else None
+    values['H_relative'] = ratio(metrics['H'], metrics.get('H_max'))
     return values
 
 
@@ -40,12 +41,6 @@ def summary(values: Iterable[Optional[float]], scale: float = 100.0) -> str:
         return '—'
     text = f'{statistics.mean(known):.1f}'
     return text if len(known) == 1 else f'{text} ± {statistics.stdev(known):.1f}'
-
-
-def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
-    """A Markdown table of cells that are text already."""
-    lines = [titles, ['---'] * len(titles), *rows]
-    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
 def _by_method(results: dict, setting: str) -> Dict[str, List[dict]]:

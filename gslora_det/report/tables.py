@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Iterable, List, Optional
 
 from rich import box
 from rich.console import Console
@@ -33,8 +34,16 @@ LEGEND = (
 )
 
 
-def _ratio(value, whole):
+def ratio(value: Optional[float], whole: Optional[float]) -> Optional[float]:
+    """``value / whole``; None where one of them was not measured or the whole is zero."""
     return None if value is None or not whole else value / whole
+
+
+def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
+    """A Markdown table of cells that are text already; all columns but the first are
+    numbers and stand to the right."""
+    lines = [titles, ['---'] + ['---:'] * (len(titles) - 1), *rows]
+    return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
 def results_rows(record, protocol='full'):
@@ -65,11 +74,11 @@ def results_rows(record, protocol='full'):
             'forgotten': len(entry['forgotten']),
             'erased': erased,
             'AP_retained': ap_retained,
-            'AP_retained_relative': _ratio(ap_retained, original.get('AP_retained')),
+            'AP_retained_relative': ratio(ap_retained, original.get('AP_retained')),
             'AP_forgotten': metrics.get('AP_forgotten'),
             'AP_old': metrics.get('AP_old'),
             'H': h_mean,
-            'H_relative': _ratio(h_mean, metrics.get('H_max')),
+            'H_relative': ratio(h_mean, metrics.get('H_max')),
             'active_groups': (
                 f'{sum(norm > 0 for norm in norms)}/{len(norms)}' if norms else None
             ),
@@ -110,13 +119,10 @@ def to_markdown(record):
     Returns:
         str: Percent with one decimal; ``—`` where there is nothing to measure.
     """
-    lines = [f'# {_headline(record)}', '', LEGEND]
-    for protocol, title in PROTOCOLS.items():
-        titles, rows = results_table(record, protocol)
-        lines += ['', f'## {title}', '', f'| {" | ".join(titles)} |']
-        lines += ['|' + ' ---: |' * len(titles)]
-        lines += [f'| {" | ".join(cells)} |' for cells in rows]
-    return '\n'.join(lines) + '\n'
+    parts = [f'# {_headline(record)}\n\n{LEGEND}\n']
+    parts += [f'## {title}\n\n' + markdown_table(*results_table(record, protocol))
+              for protocol, title in PROTOCOLS.items()]
+    return '\n'.join(parts)
 
 
 def to_csv(record):
