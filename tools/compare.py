@@ -38,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == '__main__':
-    run_tool(main)
+    run_tool(main, ': the same command continues')

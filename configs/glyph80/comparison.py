@@ -29,9 +29,9 @@ def _trained(lr, **method):
             paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1)))))
 
 
-def _relabelled(lr, **method):
-    """Random labels: of the three ways the one that erases most in so few steps."""
-    return _trained(lr, relabel='random', **method)
+def _relabelled(lr, relabel='random', **method):
+    """What forgotten objects are taken for: the authors' sink, or another label each time."""
+    return _trained(lr, relabel=relabel, **method)
 
 
 def _distilled(lr, **method):
@@ -41,55 +41,58 @@ def _distilled(lr, **method):
 # The values below were chosen by `tools/compare.py --tune` from the grids that follow.
 methods = {
     'Retrain, from scratch': _trained(1e-4, type='Retrain', start='scratch'),
-    "Retrain, authors' reading": _trained(1e-3, type='Retrain', start='checkpoint'),
-    'RehearsalFinetune': _trained(1e-3, type='RehearsalFinetune'),
+    "Retrain, authors' reading": _trained(3e-3, type='Retrain', start='checkpoint'),
+    'RehearsalFinetune': _trained(3e-3, type='RehearsalFinetune'),
     'GradientAscent': _trained(1e-6, type='GradientAscent'),
-    'RandomDrop': dict(method=dict(_delete_=True, type='RandomDrop', rate=0.2)),
+    'RandomDrop': dict(method=dict(_delete_=True, type='RandomDrop', rate=0.01)),
     'HeadMask': dict(method=dict(_delete_=True, type='HeadMask')),
-    'SSD': dict(method=dict(_delete_=True, type='SSD', alpha=10.0)),
-    'L2': _relabelled(1e-3, type='L2', weight=0.01),
+    'SSD': dict(method=dict(_delete_=True, type='SSD', alpha=1000.0)),
+    'L2': _relabelled(3e-3, type='L2', weight=0.01),
     'EWC': _relabelled(1e-3, type='EWC', weight=10.0),
     'MAS': _relabelled(1e-3, type='MAS', weight=0.1),
     'LwF': _distilled(1e-3, type='LwF', weight=0.5),
     'DER': _distilled(1e-3, type='DER', weight=0.001),
     'DERPlusPlus': _distilled(1e-3, type='DERPlusPlus', retain_weight=0.1),
     'FDR': _distilled(1e-3, type='FDR', weight=5.0),
-    'SCRUB': _distilled(1e-3, type='SCRUB', weight=1.0),
-    'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=1.0),
-    'LIRF': _distilled(1e-3, type='LIRF', weight=1.0),
+    'SCRUB': _distilled(1e-3, type='SCRUB', weight=0.1),
+    'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.1),
+    'LIRF': _distilled(3e-3, type='LIRF', weight=1.0),
     'GSLoRA': dict(),  # as in its own config
     'GSLoRAPlusPlus': dict(method=dict(type='GSLoRAPlusPlus', prototype_forget=0.005)),
 }
 
 
-def _grid(key, authors, other):
-    """The authors' weight at two learning rates, and another weight at the first."""
-    return [{'optim_wrapper.optimizer.lr': lr, f'method.{key}': weight}
-            for lr, weight in ((1e-3, authors), (3e-3, authors), (1e-3, other))]
+def _choices(names, *values):
+    keys = [dict(lr='optim_wrapper.optimizer.lr').get(name, f'method.{name}')
+            for name in names.split()]
+    return [dict(zip(keys, value)) for value in values]
 
 
-def _line(key, *values):
-    return [{key: value} for value in values]
-
-
-# Tuned on five classes of another order than any that the table reports.
+# Tuned on five classes of another order than the table's.
 tuning = dict(config='ddetr_forget_80-5.py', sequence=dict(order=7))
 grids = {
-    'Retrain, from scratch': _line('optim_wrapper.optimizer.lr', 1e-4, 1e-3),
-    "Retrain, authors' reading": _line('optim_wrapper.optimizer.lr', 4e-4, 1e-3, 3e-3),
-    'RehearsalFinetune': _line('optim_wrapper.optimizer.lr', 1e-3, 3e-3),
-    'GradientAscent': _line('optim_wrapper.optimizer.lr', 1e-6, 1e-5),
-    'RandomDrop': _line('method.rate', 0.01, 0.05, 0.2),
-    'SSD': _line('method.alpha', 10.0, 100.0, 1000.0),
-    'L2': _grid('weight', 0.01, 1.0),
-    'EWC': _grid('weight', 10.0, 1000.0),
-    'MAS': _grid('weight', 0.1, 10.0),
-    'LwF': _grid('weight', 0.5, 0.05),
-    'DER': _grid('weight', 0.001, 0.01),
-    'DERPlusPlus': _grid('retain_weight', 0.1, 1.0),
-    'FDR': _grid('weight', 5.0, 0.5),
-    'SCRUB': _grid('weight', 1.0, 0.1),
-    'SCRUBS': _grid('weight', 1.0, 0.1),
-    'LIRF': _grid('weight', 1.0, 10.0),
-    'GSLoRAPlusPlus': _line('method.prototype_forget', 0.005, 0.05),
+    'Retrain, from scratch': _choices('lr', (1e-4,), (1e-3,)),
+    "Retrain, authors' reading": _choices('lr', (4e-4,), (1e-3,), (3e-3,)),
+    'RehearsalFinetune': _choices('lr', (1e-3,), (3e-3,)),
+    'GradientAscent': _choices('lr', (1e-6,), (1e-5,)),
+    'RandomDrop': _choices('rate', (0.01,), (0.05,), (0.2,)),
+    'SSD': _choices('alpha', (10.0,), (100.0,), (1000.0,)),
+    # The authors' weight first; random labels, which erased more than a sink (L2: H/H_max
+    # 40 % against 20 % at 1e-3), except where nothing but the relabelled images is labelled.
+    'L2': _choices('lr weight', (1e-3, 0.01), (3e-3, 0.01), (1e-3, 1.0)),
+    'EWC': _choices('lr weight', (1e-3, 10.0), (3e-3, 10.0), (1e-3, 1000.0)),
+    'MAS': _choices('lr weight', (1e-3, 0.1), (3e-3, 0.1), (1e-3, 10.0)),
+    'LwF': _choices('lr weight relabel', (1e-3, 0.5, 'random'), (3e-3, 0.5, 'random'),
+                    (1e-3, 0.05, 'random'), (1e-3, 0.5, 'sink')),
+    'DER': _choices('lr weight relabel', (1e-3, 0.001, 'random'), (3e-3, 0.001, 'random'),
+                    (1e-3, 0.01, 'random'), (1e-3, 0.001, 'sink')),
+    'DERPlusPlus': _choices('lr retain_weight relabel', (1e-3, 0.1, 'random'),
+                            (3e-3, 0.1, 'random'), (1e-3, 1.0, 'random'), (1e-3, 0.1, 'sink')),
+    'FDR': _choices('lr weight relabel', (1e-3, 5.0, 'random'), (3e-3, 5.0, 'random'),
+                    (1e-3, 0.5, 'random'), (1e-3, 5.0, 'sink')),
+    'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0)),
+    'SCRUBS': _choices('lr weight', (1e-3, 0.1), (1e-4, 1.0)),
+    # Only backbone and neck train, the backbone at a tenth of the rate.
+    'LIRF': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-2, 1.0)),
+    'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
 }

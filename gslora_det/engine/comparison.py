@@ -1,6 +1,7 @@
 """Methods x settings x seeds: the cells of a comparison, and running them."""
 
 import contextlib
+import json
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from gslora_det.engine.task_config import RunConfig
 from gslora_det.files import atomic_write, folder_lock, read_json, write_json
 from gslora_det.registry import METHODS
 
+# What the result of a cell depends on, besides data and code.
+SETTINGS = ('load_from', 'sequence', 'method', 'optim_wrapper', 'param_scheduler', 'randomness')
 VALIDATION_STEPS = 60  # what an evaluation costs, in training steps; for the time left
 TUNING = 'tuning'
 
@@ -36,10 +39,16 @@ class Cell:
     choice: Dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
+    def words(self) -> List[str]:
+        """The choice to read: ``['lr 0.001', 'weight 10']``."""
+        return [f'{key.rsplit(".", 1)[-1]} '
+                + (value if isinstance(value, str) else f'{value:g}')
+                for key, value in self.choice.items()]
+
+    @property
     def name(self) -> str:
         """A name for files."""
-        choice = ''.join(f'__{key.rsplit(".", 1)[-1]}-{value:g}'
-                         for key, value in self.choice.items())
+        choice = ''.join(f'__{text.replace(" ", "-")}' for text in self.words)
         return f'{self.setting}__{self.method}__{self.seed}{choice}'.replace(' ', '_')
 
 
@@ -70,6 +79,10 @@ class Comparison:
         if missing:
             raise ValueError(f'{cfg.filename}: {missing[0]} is missing: a comparison names '
                              'settings, methods and seeds')
+        for name, setting in cfg.settings.items():
+            if 'config' not in setting or name not in cfg.seeds:
+                raise ValueError(f"{cfg.filename}: setting '{name}' needs a config and, in "
+                                 'seeds, a number')
         self.cfg = cfg
         self.work_dir = Path(work_dir)
 
@@ -85,13 +98,25 @@ class Comparison:
                 for method in methods]
 
     def tuning_cells(self, methods: Optional[Sequence[str]] = None) -> List[Cell]:
-        """The cells of the methods' grids."""
+        """The cells of the methods' grids.
+
+        Raises:
+            ValueError: There are none.
+        """
+        if not self.cfg.get('grids') or 'config' not in self.cfg.get('tuning', ()):
+            raise ValueError(f'{self.cfg.filename}: tuning and grids are missing: set '
+                             'tuning = dict(config=…) and grids = dict(…)')
         return [Cell(TUNING, method, 0, dict(choice))
                 for method in _pick('method', list(self.cfg.grids), methods)
                 for choice in self.cfg.grids[method]]
 
     def config(self, cell: Cell) -> Config:
-        """The config of a cell: the setting's, changed by setting, method and seed."""
+        """The config of a cell: the setting's, changed by setting, method and seed.
+
+        Raises:
+            ValueError: The method is not registered, or steps are not what the budget is
+                counted in.
+        """
         setting = self.cfg.tuning if cell.setting == TUNING else self.cfg.settings[cell.setting]
         setting = setting.to_dict()
         cfg = Config.fromfile(Path(self.cfg.filename).parent / setting.pop('config'))
@@ -102,7 +127,14 @@ class Comparison:
         cfg.randomness.seed = cell.seed
         # The same number of images for all: who looks at one branch takes more steps.
         sizes = {name: cfg.sequence[name].batch_size for name in ('forget', 'retain')}
-        used = sum(sizes[name] for name in METHODS.get(cfg.method.type).branches)
+        kind = METHODS.get(cfg.method.type)
+        if kind is None:
+            raise ValueError(f"{cell.method}: no method '{cfg.method.type}' is registered: "
+                             'import its module by custom_imports, here and in the configs '
+                             'of the settings')
+        if not cfg.sequence.get('iters'):
+            raise ValueError(f'{cfg.filename}: a comparison needs sequence.iters')
+        used = sum(sizes[name] for name in kind.branches)
         cfg.sequence.iters = round(cfg.sequence.iters * sum(sizes.values()) / used)
         return cfg
 
@@ -111,9 +143,11 @@ class Comparison:
         return self.work_dir / 'cells' / f'{cell.name}.json'
 
     def results(self, cells: Sequence[Cell]) -> Dict[Cell, dict]:
-        """The finished cells and their results."""
-        return {cell: read_json(self.result_file(cell)) for cell in cells
-                if self.result_file(cell).exists()}
+        """The finished cells and their results; one with other settings is not finished."""
+        found = {cell: read_json(self.result_file(cell)) for cell in cells
+                 if self.result_file(cell).exists()}
+        return {cell: result for cell, result in found.items()
+                if result.get('settings') == settings_of(self.config(cell))}
 
     def run(self, cells: Sequence[Cell], train: Path, keep_weights: bool = False
             ) -> List[Cell]:
@@ -130,7 +164,8 @@ class Comparison:
             list[Cell]: Those that failed.
         """
         failed = []
-        open_cells = [cell for cell in cells if not self.result_file(cell).exists()]
+        finished = self.results(cells)
+        open_cells = [cell for cell in cells if cell not in finished]
         configs = {cell.name: self.config(cell) for cell in open_cells}
         with Progress(TextColumn('{task.description}'), BarColumn(None),
                       MofNCompleteColumn(), TextColumn('left'),
@@ -141,7 +176,7 @@ class Comparison:
                 folder = self.work_dir / 'runs' / cell.name
                 folder.mkdir(parents=True, exist_ok=True)
                 with _free(folder) as free:
-                    if free and not self.result_file(cell).exists():
+                    if free and not self.results([cell]):
                         if not self._run(cell, configs[cell.name], folder, train):
                             failed.append(cell)
                             progress.console.print(
@@ -153,13 +188,16 @@ class Comparison:
         return failed
 
     def _run(self, cell: Cell, cfg: Config, folder: Path, train: Path) -> bool:
-        cfg.sequence.original = self._known_original(cell)
-        with atomic_write(folder / 'cell.py') as draft:
+        asked, script = settings_of(cfg), folder / 'cell.py'
+        if script.exists() and settings_of(Config.fromfile(script)) != asked:
+            shutil.rmtree(folder / 'run', ignore_errors=True)  # the config has changed since
+        cfg.sequence.original = self._known_original(cell, asked)
+        with atomic_write(script) as draft:
             draft.write_text(RunConfig(cfg.to_dict()).pretty_text, 'utf-8')
         run = folder / 'run'
         with open(folder / 'log.txt', 'a') as log:
             code = subprocess.call(
-                [sys.executable, str(train), str(folder / 'cell.py'), '--work-dir',
+                [sys.executable, str(train), str(script), '--work-dir',
                  str(run), '--resume'], stdout=log, stderr=subprocess.STDOUT)
         if code:
             return False
@@ -169,17 +207,31 @@ class Comparison:
                 task.pop(key, None)
         write_json(self.result_file(cell), dict(
             setting=cell.setting, method=cell.method, seed=cell.seed, choice=cell.choice,
-            method_config=record['method_config'], original=record['original']['AP'],
+            settings=asked, original=record['original']['AP'],
             tasks=record['tasks']))
         return True
 
-    def _known_original(self, cell: Cell) -> Optional[str]:
+    def _known_original(self, cell: Cell, asked: dict) -> Optional[str]:
         """A record in which the original model is measured on the same classes."""
-        for other in sorted((self.work_dir / 'runs').glob(f'{cell.setting}__*/run')):
-            record = other / FILE_NAME
-            if record.exists() and read_json(record)['original'] is not None:
+        def request(found: dict) -> list:
+            return [found['load_from']] + [found['sequence'].get(key) for key in (
+                'tasks', 'order', 'num_tasks', 'classes_per_task')]
+
+        setting = cell.setting.replace(' ', '_')
+        for script in sorted((self.work_dir / 'runs').glob(f'{setting}__*/cell.py')):
+            record = script.with_name('run') / FILE_NAME
+            if (record.exists() and read_json(record)['original'] is not None
+                    and request(settings_of(Config.fromfile(script))) == request(asked)):
                 return str(record)
         return None
+
+
+def settings_of(cfg: Config) -> dict:
+    """What the result of a run with this config depends on, as JSON has it."""
+    found = {key: cfg[key] for key in SETTINGS if key in cfg}
+    found = json.loads(json.dumps(found))
+    found['sequence'].pop('original', None)
+    return found
 
 
 @contextlib.contextmanager

@@ -179,12 +179,12 @@ def draw_curves(methods: List[str], found: Dict[str, List[dict]], path: Path) ->
                      for values in zip(*runs)]
             axes.plot(range(1, len(means) + 1), [float('nan') if m is None else m
                                                  for m in means],
-                      marker=markers[number % len(markers)], color=f'C{number % 10}',
+                      marker=markers[number // 10], color=f'C{number % 10}',
                       label=method)
         axes.set(title=key.replace('_', ' '), xlabel='task', ylabel='AP (%)')
         axes.grid(alpha=0.3)
     figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', ncols=5)
-    figure.savefig(path)
+    figure.savefig(path, format='png')
 
 
 def write_results(comparison) -> str:
@@ -206,7 +206,8 @@ def write_results(comparison) -> str:
     for setting in comparison.cfg.settings:
         found = _by_method(results, setting)
         if any(len(r['tasks']) > 1 for rs in found.values() for r in rs):
-            draw_curves(methods, found, folder / 'curves.png')
+            with atomic_write(folder / 'curves.png') as draft:
+                draw_curves(methods, found, draft)
     table = overview(methods, settings, results)
     return f'{table}\n{len(results)} of {len(cells)} cells are there: {folder}'
 
@@ -228,8 +229,7 @@ def tuning_to_markdown(results: dict) -> str:
     for cell, result in results.items():
         values = task_values(result)
         mark = '**best**' if cell.choice == best[cell.method] else ''
-        rows.append([cell.method,
-                     ', '.join(f'{k.rsplit(".", 1)[-1]} {v:g}' for k, v in cell.choice.items()),
+        rows.append([cell.method, ', '.join(cell.words),
                      *(summary([values[key]]) for key in
                        ('H', 'H_relative', 'AP_retained', 'AP_forgotten')), mark])
     return markdown_table(['method', 'values', 'H', 'H/H_max', 'AP_r', 'AP_f', ''], rows)
