@@ -94,12 +94,12 @@ def test_chosen_values_are_in_the_grids(comparison):
 def test_finished_cells_are_not_repeated_and_failed_ones_are_named(comparison, tmp_path):
     train = tmp_path / 'train.py'
     train.write_text(TRAIN)
-    cells = comparison.cells(['EWC', 'HeadMask', 'SSD'], ['80-5'], [0])
+    cells = comparison.cells(['EWC', 'HeadMask', 'SSD'], ['80-5 4-shot'], [0])
     failed = comparison.run(cells, train)
     assert [cell.method for cell in failed] == ['HeadMask']
     results = comparison.results(cells)
     assert {cell.method for cell in results} == {'EWC', 'SSD'}
-    first = tmp_path / 'runs/80-5__EWC__0/run'
+    first = tmp_path / 'runs/80-5_4-shot__EWC__0/run'
     assert not (first / 'task_1').exists()
     # The second to run was told where the original model is measured already.
     known = {c.method: json.loads((tmp_path / f'runs/{c.name}/run/sequence.json').read_text())
@@ -107,6 +107,40 @@ def test_finished_cells_are_not_repeated_and_failed_ones_are_named(comparison, t
     assert sorted(map(bool, known.values())) == [False, True]
     train.write_text('raise SystemExit("nothing is left to run")')
     assert comparison.run(list(results), train) == []
+
+
+def test_a_cell_whose_config_has_changed_is_run_again(comparison, tmp_path):
+    train = tmp_path / 'train.py'
+    train.write_text(TRAIN)
+    cells = comparison.cells(['EWC', 'MAS'], ['80-5'], [0])
+    assert comparison.run(cells, train) == []
+    leftover = tmp_path / 'runs/80-5__EWC__0/run/leftover'
+    leftover.touch()
+    comparison.cfg.methods.EWC.method.weight = 7.0
+    comparison.cfg.settings['80-5'].sequence = dict(order=5)
+    assert not comparison.results(cells)
+    assert comparison.run(cells[:1], train) == []
+    result, = comparison.results(cells).values()
+    assert result['settings']['method']['weight'] == 7.0 and not leftover.exists()
+    # The original was measured on the classes of another order only.
+    assert not json.loads(leftover.with_name('sequence.json').read_text())['known']
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(settings=dict(a=dict(config='ddetr_forget_80-5.py')), seeds=dict(b=1)),
+     "setting 'a' needs a config and, in seeds, a number"),
+    (dict(settings=dict(a=dict()), seeds=dict(a=1)), "setting 'a' needs a config"),
+    (dict(seeds=dict()), 'seeds is missing'),
+    (dict(grids=None), 'tuning and grids are missing'),
+    (dict(methods=dict(a=dict(method=dict(type='Nobodys')))), "a: no method 'Nobodys'")])
+def test_what_is_missing_is_said_in_one_line(comparison, tmp_path, change, message):
+    cfg = comparison.cfg
+    for key, value in change.items():
+        cfg[key] = value
+    with pytest.raises(ValueError, match=message):
+        broken = Comparison(cfg, tmp_path)
+        broken.config(broken.cells()[0])
+        broken.tuning_cells()
 
 
 def test_a_cell_that_another_process_works_on_is_left_to_it(comparison, tmp_path):

@@ -2,14 +2,20 @@ import csv
 import io
 
 import pytest
+from matplotlib.axes import Axes
+from mmengine.config import Config
+from PIL import Image
 
 from gslora_det.engine.comparison import TUNING, Cell
 from gslora_det.report.comparison import (
+    draw_curves,
     overview,
     summary,
     to_csv,
     to_markdown,
     tuned,
+    write_results,
+    write_tuning,
 )
 
 
@@ -65,3 +71,39 @@ def test_csv_has_a_row_a_cell_and_task():
 def test_the_highest_h_of_a_grid_is_chosen():
     results = {Cell(TUNING, 'a', 0, dict(lr=v)): result(h) for v, h in ((1, .4), (2, .7))}
     assert tuned(results) == {'a': dict(lr=2)}
+
+
+def test_the_tables_and_curves_are_written(tmp_path):
+    cells = {Cell('s', 'a', 0): result(0.4, tasks=2), Cell('s', 'b', 0): result(0.5, tasks=2)}
+    tuning = {Cell(TUNING, 'a', 0, {'x.lr': v}): result(h) for v, h in ((.1, .5), (.2, .6))}
+
+    class Comparison:
+        work_dir = tmp_path
+        cfg = Config(dict(methods=dict(a={}, b={}, c={}), settings=dict(s={})))
+
+        def cells(self):
+            return [*cells, Cell('s', 'c', 0)]
+
+        def tuning_cells(self):
+            return list(tuning)
+
+        def results(self, asked):
+            return {c: r for c, r in {**cells, **tuning}.items() if c in asked}
+
+    assert '2 of 3 cells are there' in write_results(Comparison())
+    assert '| b | 2.50 | **50.0** |' in (tmp_path / 'results.md').read_text('utf-8')
+    assert len((tmp_path / 'results.csv').read_text('utf-8').splitlines()) == 1 + 4
+    assert Image.open(tmp_path / 'curves.png').format == 'PNG'
+    assert 'lr 0.2' in write_tuning(Comparison())
+    best, = [line for line in (tmp_path / 'tuning.md').read_text('utf-8').splitlines()
+             if 'best' in line]
+    assert 'lr 0.2' in best
+
+
+def test_no_two_curves_look_alike(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, 'plot', lambda self, *a, marker, color, **k:
+                        drawn.append((marker, color)) or [])
+    methods = [str(number) for number in range(19)]
+    draw_curves(methods, {m: [result(0.4, tasks=2)] for m in methods}, tmp_path / 'x.png')
+    assert len(drawn) == 3 * 19 and len(set(drawn)) == 19
