@@ -68,22 +68,23 @@ def _choices(names, *values):
     return [dict(zip(keys, value)) for value in values]
 
 
-# Tuned on five classes of another order than the table's.
+# Tuned on five classes of another order than the table's. Methods that are not here: Retrain
+# from scratch learns nothing in so few steps (AP_r 0.1 at 1e-4); RehearsalFinetune takes the
+# rate of Retrain, which trains alike; SCRUBS is SCRUB and a smoothing; HeadMask has no choice;
+# GSLoRA is as in its own config.
 tuning = dict(config='ddetr_forget_80-5.py', sequence=dict(order=7))
 grids = {
-    'Retrain, from scratch': _choices('lr', (1e-4,), (1e-3,)),
     "Retrain, authors' reading": _choices('lr', (4e-4,), (1e-3,), (3e-3,)),
-    'RehearsalFinetune': _choices('lr', (1e-3,), (3e-3,)),
     'GradientAscent': _choices('lr', (1e-6,), (1e-5,)),
     'RandomDrop': _choices('rate', (0.01,), (0.05,), (0.2,)),
     'SSD': _choices('alpha', (10.0,), (100.0,), (1000.0,)),
-    # The authors' weight first; random labels, which erased more than a sink (L2: H/H_max
-    # 40 % against 20 % at 1e-3), except where nothing but the relabelled images is labelled.
+    # The authors' weight first. L2 with a sink at 1e-3 gave H/H_max 21 %, with random labels
+    # 40 %: so those, but both are tried where retain data teach by another model's outputs.
     'L2': _choices('lr weight', (1e-3, 0.01), (3e-3, 0.01), (1e-3, 1.0)),
     'EWC': _choices('lr weight', (1e-3, 10.0), (3e-3, 10.0), (1e-3, 1000.0)),
     'MAS': _choices('lr weight', (1e-3, 0.1), (3e-3, 0.1), (1e-3, 10.0)),
-    'LwF': _choices('lr weight relabel', (1e-3, 0.5, 'random'), (3e-3, 0.5, 'random'),
-                    (1e-3, 0.05, 'random'), (1e-3, 0.5, 'sink')),
+    'LwF': _choices('lr weight relabel', (1e-3, 0.5, 'random'), (1e-3, 0.5, 'sink'),
+                    (1e-3, 0.05, 'sink')),
     'DER': _choices('lr weight relabel', (1e-3, 0.001, 'random'), (3e-3, 0.001, 'random'),
                     (1e-3, 0.01, 'random'), (1e-3, 0.001, 'sink')),
     'DERPlusPlus': _choices('lr retain_weight relabel', (1e-3, 0.1, 'random'),
@@ -91,7 +92,6 @@ grids = {
     'FDR': _choices('lr weight relabel', (1e-3, 5.0, 'random'), (3e-3, 5.0, 'random'),
                     (1e-3, 0.5, 'random'), (1e-3, 5.0, 'sink')),
     'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0)),
-    'SCRUBS': _choices('lr weight', (1e-3, 0.1), (1e-4, 1.0)),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-2, 1.0)),
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
