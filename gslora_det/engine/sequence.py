@@ -77,7 +77,7 @@ class UnlearningSequence:
                 raise ValueError(f'{self.work_dir} holds a sequence already: add --resume '
                                  'to continue it, or set another --work-dir')
             self.record = load_record(self.work_dir, self.record)
-        else:
+        if self.record['original'] is None:
             self.record['original'] = self._known_original()
         self._dataset_meta = dict(
             classes=self.classes,
@@ -102,12 +102,14 @@ class UnlearningSequence:
             return self._run()
 
     def _run(self) -> dict:
+        barrier()  # the others look for a record, too, before it is written
         val_batches = self._num_val_batches()
         done = len(self.record['tasks'])
         steps = sum(task.iters + val_batches for task in self.plan)
         self._save_config()
         self.record.setdefault('runs', []).append(
             provenance(self.cfg.get('randomness', {}).get('seed', 0)))
+        self._save()  # a start that is killed at once leaves a trace
         with SequenceProgress(steps + val_batches) as self.progress, quiet():
             if self.record['original'] is None:
                 self._measure_original()

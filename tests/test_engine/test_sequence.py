@@ -157,6 +157,18 @@ def test_resumed_within_a_task_ends_the_same(finished, config, tmp_path):
     assert without_times(finished) == without_times(tmp_path)
 
 
+def test_every_start_is_recorded(config, tmp_path, monkeypatch):
+    def killed(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(UnlearningSequence, '_measure_original', killed)
+    for starts, resume in ((1, False), (2, True)):
+        with pytest.raises(KeyboardInterrupt):
+            UnlearningSequence(config(tmp_path), resume=resume).run()
+        runs = read_json(tmp_path / 'sequence.json')['runs']
+        assert [run['finished'] for run in runs] == [None] * starts
+
+
 def test_random_augmentation_and_dropout_go_on_where_they_were(config, tmp_path):
     options = {'sequence.num_tasks': 1, 'method.cache_teachers': False,
                'model.encoder.layer_cfg.ffn_cfg.ffn_drop': 0.1}
