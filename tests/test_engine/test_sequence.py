@@ -12,6 +12,7 @@ from mmengine.visualization import LocalVisBackend
 
 from gslora_det.engine.checkpoint import CheckpointError, read_checkpoint, read_weights
 from gslora_det.engine.export import export
+from gslora_det.engine.record import load_record, new_record, save_record
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.files import folder_lock, read_json, sha256
 
@@ -135,6 +136,13 @@ def test_resumed_after_a_task_ends_the_same(finished, config, tmp_path):
     assert without_times(finished) == without_times(folder)
 
 
+@pytest.fixture
+def recorded(config, tmp_path):
+    """A folder with the record of a sequence that has just started."""
+    save_record(tmp_path, new_record(config(tmp_path), []))
+    return tmp_path
+
+
 @HOOKS.register_module()
 class StopHook(Hook):
     """Stops a run in the middle of a task, by default its second."""
@@ -243,6 +251,40 @@ def test_a_second_process_is_refused(config, tmp_path):
 def test_another_sequence_is_not_continued(finished, config):
     with pytest.raises(ValueError, match='another sequence .request differs'):
         UnlearningSequence(config(finished, **{'sequence.order': 7}), resume=True)
+
+
+@pytest.mark.parametrize('key, value, was', [
+    ('optim_wrapper.optimizer.lr', 0.001, 0.002), ('optim_wrapper.type', 'AmpOptimWrapper',
+                                                   'OptimWrapper'),
+    ('param_scheduler.0.eta_min', 1e-4, 0), ('sequence.iters', 4, 5),
+    ('sequence.retain.batch_size', 4, 2), ('randomness.seed', 1, 0),
+    ('randomness.deterministic', True, None), ('auto_scale_lr.enable', True, False)])
+def test_other_settings_are_not_continued(recorded, config, key, value, was):
+    cfg = config(recorded, **{key: value})
+    with pytest.raises(ValueError, match=f'was started with {key} {was}, not {value}: resume'):
+        load_record(recorded, new_record(cfg, []))
+
+
+def test_settings_that_change_no_result_may_change(recorded, config):
+    cfg = config(recorded, **{
+        'default_hooks.logger.interval': 1, 'sequence.checkpoint_interval': 1,
+        'sequence.original': 'sequence.json', 'sequence.pictures': 0, 'custom_hooks': [],
+        'train_dataloader.num_workers': 1})
+    load_record(recorded, new_record(cfg, []))
+
+
+def test_records_without_settings_are_continued(recorded, config):
+    record = read_json(recorded / 'sequence.json')
+    del record['settings']
+    save_record(recorded, record)
+    load_record(recorded, new_record(config(recorded, **{'sequence.iters': 4}), []))
+
+
+def test_settings_of_any_type_are_recorded(recorded, config):
+    cfg = config(recorded, **{'optim_wrapper.optimizer.betas': (0.9, 0.99),
+                              'optim_wrapper.clip_grad.norm_type': math.inf})
+    save_record(recorded, new_record(cfg, []))
+    load_record(recorded, new_record(cfg, []))
 
 
 def test_changed_weights_are_noticed(finished, config, tmp_path):
