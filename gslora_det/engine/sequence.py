@@ -3,7 +3,6 @@
 import contextlib
 import os
 import resource
-import time
 from pathlib import Path
 from typing import Iterator, List, Optional
 
@@ -23,6 +22,7 @@ from gslora_det.engine.checkpoint import (
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.hooks.progress_hook import ProgressHook
+from gslora_det.engine.hooks.stopwatch_hook import StopwatchHook
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.provenance import now, provenance
@@ -177,8 +177,9 @@ class UnlearningSequence:
         barrier()
         unfinished = _last_checkpoint(folder)
         run_cfg.load_from, run_cfg.resume = unfinished, unfinished is not None
-        start = time.monotonic()
+        stopwatch = StopwatchHook()
         runner = self._runner(run_cfg)
+        runner.register_hook(stopwatch)
         model = unlearning_detector(runner)
         trainable = model.num_trainable()
         if task.number == 1:
@@ -195,7 +196,7 @@ class UnlearningSequence:
         entry = dict(
             task=task.number, forgotten=list(task.split.forgotten), metrics=metrics,
             original=before, per_class=class_precisions(results, self.classes),
-            seconds=round(time.monotonic() - start, 1),
+            seconds=round(stopwatch.seconds, 1),
             images_seen=self._images_seen(task, model.method, runner.world_size),
             peak_memory=peak_memory(), trainable_parameters=trainable,
             total_parameters=model.num_parameters, groups=export.norms,

@@ -159,8 +159,12 @@ def test_resumed_within_a_task_ends_the_same(finished, config, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         UnlearningSequence(config(tmp_path, custom_hooks=[dict(type='StopHook')])).run()
     assert (tmp_path / 'task_2/iter_2.pth').exists()
-    assert 'random_state' in read_checkpoint(tmp_path / 'task_2/iter_2.pth')
+    kept = read_checkpoint(tmp_path / 'task_2/iter_2.pth')
+    assert 'random_state' in kept and 0 < kept['seconds'] < 600
+    kept['seconds'] += 1000  # as after a longer first part
+    torch.save(kept, tmp_path / 'task_2/iter_2.pth')
     UnlearningSequence(config(tmp_path), resume=True).run()
+    assert 1000 < read_json(tmp_path / 'sequence.json')['tasks'][1]['seconds'] < 1600
     assert same(weights_of(finished, 2), weights_of(tmp_path, 2))
     assert without_times(finished) == without_times(tmp_path)
 
