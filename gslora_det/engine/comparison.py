@@ -130,6 +130,7 @@ class Comparison:
             list[Cell]: Those that failed.
         """
         failed = []
+        (self.work_dir / 'cells').mkdir(parents=True, exist_ok=True)
         open_cells = [cell for cell in cells if not self.result_file(cell).exists()]
         configs = {cell.name: self.config(cell) for cell in open_cells}
         with Progress(TextColumn('{task.description}'), BarColumn(None),

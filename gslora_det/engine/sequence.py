@@ -155,6 +155,7 @@ class UnlearningSequence:
     def _measure_original(self) -> None:
         self.progress.stage('original model')
         run_cfg = evaluation_config(self.cfg, self.work_dir / 'original', self.plan)
+        Path(run_cfg.work_dir).mkdir(exist_ok=True)
         runner = self._runner(run_cfg)
         model = getattr(runner.model, 'module', runner.model)
         load_weights(model, self.cfg.load_from)
@@ -172,6 +173,7 @@ class UnlearningSequence:
         before = self.record['original']['splits'][task.number - 1]
         run_cfg = self._task_config(task, before)
         folder = Path(run_cfg.work_dir)
+        folder.mkdir(exist_ok=True)  # without parents: a work dir that is gone stays so
         if is_main_process():
             write_json(folder / BUFFERS, task.buffers)
         barrier()

@@ -184,7 +184,7 @@ def draw_curves(methods: List[str], found: Dict[str, List[dict]], path: Path) ->
         axes.set(title=key.replace('_', ' '), xlabel='task', ylabel='AP (%)')
         axes.grid(alpha=0.3)
     figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', ncols=5)
-    figure.savefig(path)
+    figure.savefig(path, format='png')
 
 
 def write_results(comparison) -> str:
@@ -206,7 +206,8 @@ def write_results(comparison) -> str:
     for setting in comparison.cfg.settings:
         found = _by_method(results, setting)
         if any(len(r['tasks']) > 1 for rs in found.values() for r in rs):
-            draw_curves(methods, found, folder / 'curves.png')
+            with atomic_write(folder / 'curves.png') as draft:
+                draw_curves(methods, found, draft)
     table = overview(methods, settings, results)
     return f'{table}\n{len(results)} of {len(cells)} cells are there: {folder}'
 

@@ -2,6 +2,7 @@ import json
 import math
 import multiprocessing
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -103,8 +104,8 @@ def test_only_ffns_change_and_by_the_adapter(finished):
 def test_adapters_fold_into_the_merged_weights(finished, config, tmp_path):
     cfg = config(tmp_path)
     adapters = [str(finished / f'task_{t}/adapter.safetensors') for t in (1, 2)]
-    export(cfg, str(CHECKPOINT), str(tmp_path / 'out.pth'), adapters)
-    found = read_weights(tmp_path / 'out.pth')
+    export(cfg, str(CHECKPOINT), str(tmp_path / 'new/out.pth'), adapters)
+    found = read_weights(tmp_path / 'new/out.pth')
     expected = weights_of(finished, 2)
     assert max((found[k] - expected[k]).abs().max() for k in found
                if found[k].is_floating_point()) < 1e-5
@@ -203,6 +204,22 @@ def test_a_full_disk_loses_nothing(config, tmp_path):
         UnlearningSequence(config(tmp_path)).run()
     continued = UnlearningSequence(config(tmp_path), resume=True)
     assert continued.record['original']['AP'] > 0
+
+
+@HOOKS.register_module()
+class VanishHook(Hook):
+    """Removes the work dir in the middle of a task."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 3:
+            shutil.rmtree(Path(runner.work_dir).parent)
+
+
+def test_a_vanished_work_dir_is_named_and_not_made_again(config, tmp_path):
+    vanish = dict(type='VanishHook', priority='HIGH')
+    with pytest.raises(OSError, match=f'cannot write {tmp_path}/run/task_1/iter_4.pth: No such'):
+        UnlearningSequence(config(tmp_path / 'run', custom_hooks=[vanish])).run()
+    assert not (tmp_path / 'run').exists()
 
 
 @HOOKS.register_module()

@@ -184,7 +184,7 @@ def test_doctor_passes_here_and_names_what_fails(options):
 
 def test_report_shows_a_run_and_is_one_file(trained, tmp_path):
     folder, _ = trained
-    out = tmp_path / 'report.html'
+    out = tmp_path / 'new/report.html'
     result = run('tools/report.py', folder, '--out', out, '--pictures', '3')
     assert result.returncode == 0, result.stderr
     page = out.read_text('utf-8')
