@@ -1,5 +1,6 @@
 """``sequence.json``: what was asked, what was done, and what was measured."""
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -82,19 +83,25 @@ def flat(value: Any, name: str = '') -> dict:
             for key, leaf in flat(inner, f'{name}.{part}' if name else str(part)).items()}
 
 
-def read_record(work_dir: Path) -> dict:
+def read_record(path: Path) -> dict:
     """Reads the record of a sequence.
+
+    Args:
+        path (Path): The file, or the folder with a ``sequence.json``.
 
     Raises:
         ValueError: It is missing, damaged, or of another format version.
     """
-    path = work_dir / FILE_NAME
+    path = path / FILE_NAME if path.suffix != '.json' else path
     record = read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get('tasks'), list):
         raise ValueError(f'{path} is no record of a sequence')
     if record.get('format_version') != FORMAT_VERSION:
         raise ValueError(f'{path} has format version {record.get("format_version")}, this '
                          f'package reads {FORMAT_VERSION}: use the package that wrote it')
+    # Earlier versions did not write it.
+    if 'sha256' in record and record.pop('sha256') != _digest(record):
+        raise ValueError(f'{path} was changed after it was written: its sha256 differs')
     return record
 
 
@@ -145,8 +152,13 @@ def file_entry(work_dir: Path, path: Path) -> dict:
 
 
 def save_record(work_dir: Path, record: dict) -> None:
-    """Writes ``sequence.json`` atomically."""
-    write_json(work_dir / FILE_NAME, record)
+    """Writes ``sequence.json`` atomically, with a hash of its content."""
+    record = {key: value for key, value in record.items() if key != 'sha256'}
+    write_json(work_dir / FILE_NAME, dict(record, sha256=_digest(record)))
+
+
+def _digest(record: dict) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(weights: str) -> Optional[str]:

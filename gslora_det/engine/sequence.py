@@ -32,6 +32,7 @@ from gslora_det.engine.record import (
     file_entry,
     load_record,
     new_record,
+    read_record,
     save_record,
     split_metrics,
     with_h,
@@ -43,7 +44,7 @@ from gslora_det.engine.task_config import (
     evaluation_config,
     task_config,
 )
-from gslora_det.files import atomic_write, folder_lock, read_json, remove_drafts, write_json
+from gslora_det.files import atomic_write, folder_lock, remove_drafts, write_json
 from gslora_det.methods import Method
 from gslora_det.quiet import quiet
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
@@ -146,7 +147,7 @@ class UnlearningSequence:
         path = self.cfg.sequence.get('original')
         if path is None:
             return None
-        other = read_json(path)
+        other = read_record(Path(path))
         if any(other[key] != self.record[key] for key in ('request', 'weights')):
             raise ValueError(f'sequence.original: {path} is about other classes or other '
                              'weights: leave it out')

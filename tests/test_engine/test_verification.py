@@ -5,7 +5,7 @@ import pytest
 from gslora_det.engine.doctor import diagnose
 from gslora_det.engine.record import save_record
 from gslora_det.engine.verification import verification
-from gslora_det.files import read_json
+from gslora_det.files import read_json, write_json
 
 
 @pytest.fixture
@@ -72,6 +72,17 @@ def test_metrics_that_were_not_measured_are_found(folder, verify):
     assert first.startswith('FAIL  task 1: metrics: metrics.AP_forgotten is ')
     assert second.startswith('FAIL  task 2: metrics: original.AP_retained is 0.')
     assert 'per_class.digit 2 is 0.' in second
+
+
+def test_a_record_that_was_edited_is_refused(folder):
+    path = folder / 'sequence.json'
+    content = path.read_text('utf-8')
+    path.write_text(content.replace('"AP_old": null', '"AP_old": 0.0', 1), 'utf-8')
+    with pytest.raises(ValueError, match='sequence.json was changed after it was written'):
+        next(verification(folder))
+    record = {k: v for k, v in read_json(path).items() if k != 'sha256'}
+    write_json(path, record)  # as earlier versions did
+    next(verification(folder))
 
 
 @pytest.mark.parametrize('content, message', [
