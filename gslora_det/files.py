@@ -19,7 +19,8 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
     """Gives a temporary file to write to, which then takes the place of ``path``.
 
     The temporary file lies in the same folder. It is flushed to disk before it is
-    renamed; on any error it is removed and an earlier file stays as it was.
+    renamed; on any error it is removed and an earlier file stays as it was. The folder must
+    be there: one that has vanished is not made again, without what else it held.
 
     Raises:
         OSError: The disk is full, or the folder is gone or read-only; it names ``path``.
@@ -27,7 +28,6 @@ def atomic_write(path: PathLike) -> Iterator[Path]:
     path = Path(path)
     draft = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f'.{path.name}{_DRAFT}', dir=path.parent)
         os.close(handle)
         draft = Path(name)

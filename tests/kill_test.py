@@ -143,7 +143,7 @@ def check_files(folder):
 def outcome(folder):
     """Weights and record of a finished sequence, without times and paths."""
     record = read_json(folder / 'sequence.json')
-    del record['runs'], record['config']
+    del record['runs'], record['config'], record['sha256']
     weights = []
     for task in record['tasks']:
         weights.append(read_checkpoint(folder / task['merged']['file'])['state_dict'])

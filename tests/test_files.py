@@ -45,7 +45,7 @@ def test_a_full_disk_keeps_the_old_file_and_names_it(tmp_path, write):
     assert [p.read_text() for p in tmp_path.iterdir()] == ['old']
 
 
-@pytest.mark.parametrize('folder', ['/proc', '/dev/null'])
+@pytest.mark.parametrize('folder', ['/proc', '/dev/null', '/dev/shm/vanished'])
 def test_a_folder_that_takes_no_files_is_named(folder):
     with pytest.raises(OSError, match=f'cannot write {folder}/a.json: '):
         write_json(f'{folder}/a.json', {})
@@ -65,6 +65,7 @@ def test_a_child_does_not_keep_the_lock_of_a_killed_process(tmp_path):
 
 
 def test_drafts_of_killed_processes_are_removed(tmp_path):
+    (tmp_path / 'task_1').mkdir()
     code = ('import os\nfrom gslora_det.files import atomic_write\n'
             f'with atomic_write(r"{tmp_path / "task_1/a.json"}"): os.kill(os.getpid(), 9)')
     subprocess.run([sys.executable, '-c', code])

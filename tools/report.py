@@ -62,6 +62,7 @@ def main() -> None:
         Run(name, record, None if args.no_gallery else _gallery(args, work_dir, record))
         for name, work_dir, record in zip(_names(args.work_dirs, records), args.work_dirs,
                                           records)]
+    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(args.out) as draft:
         draft.write_text(render_report(runs), 'utf-8')
     print(f'wrote {args.out}, {Path(args.out).stat().st_size / 1e6:.1f} MB')

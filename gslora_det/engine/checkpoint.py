@@ -5,8 +5,10 @@ Nothing here ever unpickles freely: files are read as ``.safetensors``, or as ``
 """
 
 import collections
+import hashlib
 import http.client
 import io
+import json
 import math
 import pickle
 import re
@@ -27,6 +29,8 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from gslora_det.files import atomic_write, folder_lock
+
+ADAPTER_FORMAT = '1'
 
 
 class CheckpointError(ValueError):
@@ -250,8 +254,13 @@ def _plain(value: Any) -> Any:
 
 def save_adapter(state: Dict[str, Tensor], path: Union[str, Path],
                  metadata: Dict[str, str]) -> None:
-    """Writes an adapter (``lora_A`` and ``lora_B``) as ``.safetensors``, atomically."""
-    content = save(_writable(state, path), metadata)
+    """Writes an adapter (``lora_A`` and ``lora_B``) as ``.safetensors``, atomically.
+
+    ``.safetensors`` has no checksum, so one of its content goes into its metadata.
+    """
+    state = _writable(state, path)
+    metadata = dict(metadata, format_version=ADAPTER_FORMAT)
+    content = save(state, dict(metadata, sha256=_digest(state, metadata)))
     with atomic_write(path) as draft:
         draft.write_bytes(content)
 
@@ -260,9 +269,27 @@ def load_adapter(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[str, s
     """Reads an adapter: its tensors by name, and its metadata.
 
     Raises:
-        CheckpointError: The file is missing or damaged.
+        CheckpointError: The file is missing, damaged, or of another format version.
     """
-    return _read_safetensors(Path(path))
+    state, metadata = _read_safetensors(Path(path))
+    if not {'format_version', 'sha256'} & set(metadata):
+        return state, metadata  # of an earlier version of this package
+    if metadata.pop('sha256', None) != _digest(state, metadata):
+        raise CheckpointError(f'{path} is damaged: its content has another sha256')
+    version = metadata.pop('format_version', None)
+    if version != ADAPTER_FORMAT:
+        raise CheckpointError(f'{path} has format version {version}, this package reads '
+                              f'{ADAPTER_FORMAT}: use the package that wrote it')
+    return state, metadata
+
+
+def _digest(state: Dict[str, Tensor], metadata: Dict[str, str]) -> str:
+    """A hash of tensors and metadata, whatever their order."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for key, value in sorted(state.items()):
+        digest.update(f'{key} {value.dtype} {tuple(value.shape)}'.encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def install_safe_loader() -> None:

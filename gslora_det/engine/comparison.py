@@ -164,6 +164,7 @@ class Comparison:
             list[Cell]: Those that failed.
         """
         failed = []
+        (self.work_dir / 'cells').mkdir(parents=True, exist_ok=True)
         finished = self.results(cells)
         open_cells = [cell for cell in cells if cell not in finished]
         configs = {cell.name: self.config(cell) for cell in open_cells}

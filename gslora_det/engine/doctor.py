@@ -1,5 +1,6 @@
 """Checks of an installation and of a config, a PASS or FAIL line each."""
 
+import sys
 from typing import Callable, Iterable, Iterator, Optional, Tuple
 
 from mmdet.registry import DATASETS, MODELS
@@ -34,13 +35,15 @@ def diagnose(checks: Iterable[Check]) -> bool:
     """Prints a line for every check; True if all passed."""
     healthy = True
     for name, check in checks:
+        if sys.stdout.isatty():
+            print(f'      {name} ', end='\r', flush=True)  # what is worked on
         try:
             with quiet():
                 found = check()
-            print(f'PASS  {name}: {found}')
+            print(f'PASS  {name}: {found}', flush=True)
         except Exception as error:  # whatever is wrong is the finding
             healthy = False
-            print(f'FAIL  {name}: {error}')
+            print(f'FAIL  {name}: {error}', flush=True)
     return healthy
 
 

@@ -41,7 +41,8 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
     meta['dataset_meta'] = dict(
         classes=list(dataset.metainfo['classes']),
         palette=[list(colour) for colour in dataset.metainfo.get('palette') or []])
-    save_weights(state, Path(out), meta, half)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    save_weights(state, out, meta, half)
 
 
 def _fold(state: dict, adapter: str) -> None:

@@ -1,6 +1,7 @@
 """Plain MMDet runs, as MMDet's own tools start them, with a quiet terminal."""
 
 import copy
+from pathlib import Path
 from typing import Optional
 
 from mmengine.config import Config
@@ -20,6 +21,9 @@ def train_plain(cfg: Config, resume: Optional[str] = None) -> None:
     cfg.resume = resume is not None
     if resume not in (None, 'auto'):
         cfg.load_from = resume
+    out_dir = (cfg.get('default_hooks', {}).get('checkpoint') or {}).get('out_dir')
+    if out_dir:  # checkpoints go to a folder in it that is named as the work dir
+        (Path(out_dir) / Path(cfg.work_dir).name).mkdir(parents=True, exist_ok=True)
     Runner.from_cfg(cfg).train()
 
 
@@ -45,6 +49,7 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
     cfg.test_evaluator = cfg.get('test_evaluator') or cfg.val_evaluator
     cfg.test_cfg = dict(type='TestLoop')
     if out:
+        Path(out).parent.mkdir(parents=True, exist_ok=True)
         evaluators = cfg.test_evaluator
         cfg.test_evaluator = [*(evaluators if isinstance(evaluators, list)
                                 else [evaluators]),

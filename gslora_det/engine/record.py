@@ -1,8 +1,10 @@
 """``sequence.json``: what was asked, what was done, and what was measured."""
 
+import hashlib
+import json
 import math
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Any, Dict, List, Optional
 
 from mmengine.config import Config
 
@@ -13,6 +15,9 @@ from gslora_det.files import read_json, sha256, write_json
 FORMAT_VERSION = 1
 FILE_NAME = 'sequence.json'
 ARTEFACTS = ('adapter', 'merged')  # a task's files; not every method has an adapter
+# Settings that the result depends on, beside those that the record holds by themselves.
+_SETTINGS = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'randomness')
+_SEQUENCE_SETTINGS = ('iters', 'epochs', 'forget', 'retain', 'mixed_images', 'missing')
 
 
 def _null(value: Optional[float]) -> Optional[float]:
@@ -56,23 +61,47 @@ def new_record(cfg: Config, plan: List[TaskPlan]) -> dict:
     return dict(
         format_version=FORMAT_VERSION, name=Path(cfg.filename).stem, method=method['type'],
         method_config=method, request=[list(task.split.forgotten) for task in plan],
-        buffers=[task.buffers for task in plan],
+        buffers=[task.buffers for task in plan], settings=_settings(cfg),
         weights=dict(file=weights, sha256=_sha256(weights)), runs=[], original=None, tasks=[])
 
 
-def read_record(work_dir: Path) -> dict:
+def _settings(cfg: Config) -> dict:
+    """The settings that the result depends on, in plain types as JSON gives them back."""
+    known = cfg.to_dict()
+    found = {key: known[key] for key in _SETTINGS if key in known}
+    found['sequence'] = {key: value for key, value in known['sequence'].items()
+                         if key in _SEQUENCE_SETTINGS}
+    return json.loads(json.dumps(found, default=repr), parse_constant=str)
+
+
+def flat(value: Any, name: str = '') -> dict:
+    """The values in nested dicts and lists, by dotted names."""
+    if not isinstance(value, (dict, list)):
+        return {name: value}
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    return {key: leaf for part, inner in parts
+            for key, leaf in flat(inner, f'{name}.{part}' if name else str(part)).items()}
+
+
+def read_record(path: Path) -> dict:
     """Reads the record of a sequence.
+
+    Args:
+        path (Path): The file, or the folder with a ``sequence.json``.
 
     Raises:
         ValueError: It is missing, damaged, or of another format version.
     """
-    path = work_dir / FILE_NAME
+    path = path / FILE_NAME if path.suffix != '.json' else path
     record = read_json(path)
     if not isinstance(record, dict) or not isinstance(record.get('tasks'), list):
         raise ValueError(f'{path} is no record of a sequence')
     if record.get('format_version') != FORMAT_VERSION:
         raise ValueError(f'{path} has format version {record.get("format_version")}, this '
                          f'package reads {FORMAT_VERSION}: use the package that wrote it')
+    # Earlier versions did not write it.
+    if 'sha256' in record and record.pop('sha256') != _digest(record):
+        raise ValueError(f'{path} was changed after it was written: its sha256 differs')
     return record
 
 
@@ -89,6 +118,14 @@ def load_record(work_dir: Path, expected: dict) -> dict:
             raise ValueError(f'{work_dir} holds another sequence ({key} differs): resume '
                              'with the config it was started with, or set another '
                              '--work-dir')
+    if 'settings' in record:  # earlier versions did not keep them
+        before, now = flat(record['settings']), flat(expected['settings'])
+        for key in sorted({*before, *now}):
+            if before.get(key) != now.get(key):
+                raise ValueError(
+                    f'{work_dir} was started with {key} {before.get(key)}, not '
+                    f'{now.get(key)}: resume with what it was started with, or set '
+                    'another --work-dir')
     for task in record['tasks']:
         for kind in ARTEFACTS:
             if kind in task:
@@ -115,8 +152,13 @@ def file_entry(work_dir: Path, path: Path) -> dict:
 
 
 def save_record(work_dir: Path, record: dict) -> None:
-    """Writes ``sequence.json`` atomically."""
-    write_json(work_dir / FILE_NAME, record)
+    """Writes ``sequence.json`` atomically, with a hash of its content."""
+    record = {key: value for key, value in record.items() if key != 'sha256'}
+    write_json(work_dir / FILE_NAME, dict(record, sha256=_digest(record)))
+
+
+def _digest(record: dict) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
 def _sha256(weights: str) -> Optional[str]:

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import resource
-import time
 from pathlib import Path
 from typing import Iterator, List, Optional
 
@@ -23,6 +22,7 @@ from gslora_det.engine.checkpoint import (
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.hooks.progress_hook import ProgressHook
+from gslora_det.engine.hooks.stopwatch_hook import StopwatchHook
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.provenance import now, provenance
@@ -32,6 +32,7 @@ from gslora_det.engine.record import (
     file_entry,
     load_record,
     new_record,
+    read_record,
     save_record,
     split_metrics,
     with_h,
@@ -43,7 +44,7 @@ from gslora_det.engine.task_config import (
     evaluation_config,
     task_config,
 )
-from gslora_det.files import atomic_write, folder_lock, read_json, remove_drafts, write_json
+from gslora_det.files import atomic_write, folder_lock, remove_drafts, write_json
 from gslora_det.methods import Method
 from gslora_det.quiet import quiet
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
@@ -77,7 +78,7 @@ class UnlearningSequence:
                 raise ValueError(f'{self.work_dir} holds a sequence already: add --resume '
                                  'to continue it, or set another --work-dir')
             self.record = load_record(self.work_dir, self.record)
-        else:
+        if self.record['original'] is None:
             self.record['original'] = self._known_original()
         self._dataset_meta = dict(
             classes=self.classes,
@@ -102,12 +103,14 @@ class UnlearningSequence:
             return self._run()
 
     def _run(self) -> dict:
+        barrier()  # the others look for a record, too, before it is written
         val_batches = self._num_val_batches()
         done = len(self.record['tasks'])
         steps = sum(task.iters + val_batches for task in self.plan)
         self._save_config()
         self.record.setdefault('runs', []).append(
             provenance(self.cfg.get('randomness', {}).get('seed', 0)))
+        self._save()  # a start that is killed at once leaves a trace
         with SequenceProgress(steps + val_batches) as self.progress, quiet():
             if self.record['original'] is None:
                 self._measure_original()
@@ -144,7 +147,7 @@ class UnlearningSequence:
         path = self.cfg.sequence.get('original')
         if path is None:
             return None
-        other = read_json(path)
+        other = read_record(Path(path))
         if any(other[key] != self.record[key] for key in ('request', 'weights')):
             raise ValueError(f'sequence.original: {path} is about other classes or other '
                              'weights: leave it out')
@@ -153,6 +156,7 @@ class UnlearningSequence:
     def _measure_original(self) -> None:
         self.progress.stage('original model')
         run_cfg = evaluation_config(self.cfg, self.work_dir / 'original', self.plan)
+        Path(run_cfg.work_dir).mkdir(exist_ok=True)
         runner = self._runner(run_cfg)
         model = getattr(runner.model, 'module', runner.model)
         load_weights(model, self.cfg.load_from)
@@ -170,13 +174,15 @@ class UnlearningSequence:
         before = self.record['original']['splits'][task.number - 1]
         run_cfg = self._task_config(task, before)
         folder = Path(run_cfg.work_dir)
+        folder.mkdir(exist_ok=True)  # without parents: a work dir that is gone stays so
         if is_main_process():
             write_json(folder / BUFFERS, task.buffers)
         barrier()
         unfinished = _last_checkpoint(folder)
         run_cfg.load_from, run_cfg.resume = unfinished, unfinished is not None
-        start = time.monotonic()
+        stopwatch = StopwatchHook()
         runner = self._runner(run_cfg)
+        runner.register_hook(stopwatch)
         model = unlearning_detector(runner)
         trainable = model.num_trainable()
         if task.number == 1:
@@ -193,7 +199,7 @@ class UnlearningSequence:
         entry = dict(
             task=task.number, forgotten=list(task.split.forgotten), metrics=metrics,
             original=before, per_class=class_precisions(results, self.classes),
-            seconds=round(time.monotonic() - start, 1),
+            seconds=round(stopwatch.seconds, 1),
             images_seen=self._images_seen(task, model.method, runner.world_size),
             peak_memory=peak_memory(), trainable_parameters=trainable,
             total_parameters=model.num_parameters, groups=export.norms,

@@ -90,6 +90,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
     run.log_processor = dict(type='LogProcessor', window_size=20, by_epoch=False)
     run.default_hooks = dict(run.get('default_hooks') or {})
     checkpoint = dict(run.default_hooks.get('checkpoint') or {})
+    checkpoint.pop('out_dir', None)  # a resumption looks in the task's folder
     run.default_hooks.checkpoint = dict(
         checkpoint, type='CheckpointHook', by_epoch=False,
         max_keep_ckpts=2,  # MMEngine removes the older ones before it writes

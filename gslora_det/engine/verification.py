@@ -1,17 +1,20 @@
 """Is a finished sequence what its record says? A PASS or FAIL line for each part."""
 
+import functools
 import tempfile
 from pathlib import Path
-from typing import Iterator
+from typing import Dict, Iterator, List, Sequence
 
 from mmengine.config import Config
 
 from gslora_det.engine.doctor import Check
 from gslora_det.engine.plain import evaluate
-from gslora_det.engine.plan import make_plan
+from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.record import (
     ARTEFACTS,
     check_file,
+    class_precisions,
+    flat,
     load_record,
     new_record,
     read_record,
@@ -20,9 +23,11 @@ from gslora_det.engine.record import (
 )
 from gslora_det.engine.task_config import BUFFERS, CONFIG
 from gslora_det.files import read_json, sha256
+from gslora_det.report.words import percent
 
 # Another processor rounds differently, which can swap detections of nearly equal score.
 _TOLERANCE = 1e-4
+_CLASS_TOLERANCE = 1e-2  # of one class, which may have few objects
 
 
 def verification(work_dir: Path, metrics: bool = True) -> Iterator[Check]:
@@ -30,8 +35,8 @@ def verification(work_dir: Path, metrics: bool = True) -> Iterator[Check]:
 
     Args:
         work_dir (Path): The folder; it is not written to.
-        metrics (bool): Also run the folder's config: plan it again, and measure the last
-            unlearned detector on its validation set.
+        metrics (bool): Also run the folder's config: plan it again, and measure the
+            original and every unlearned detector on its validation set.
 
     Raises:
         ValueError: There is no record of a sequence that this package reads.
@@ -48,8 +53,16 @@ def verification(work_dir: Path, metrics: bool = True) -> Iterator[Check]:
         yield f'task {task["task"]}: buffers', lambda task=task: _buffers(work_dir, task)
     if metrics and record['tasks']:
         cfg = Config.fromfile(work_dir / CONFIG)
-        yield 'request, method and buffers of the config', lambda: _request(cfg, work_dir)
-        yield 'metrics', lambda: _metrics(cfg, work_dir, record['tasks'][-1])
+        plan = functools.lru_cache(lambda: make_plan(cfg))
+        yield 'request, method, buffers and settings of the config', (
+            lambda: _request(cfg, work_dir, plan()))
+        yield 'original: metrics', lambda: _original_metrics(cfg, record['original'], plan())
+        for task in record['tasks']:
+            weights = work_dir / task['merged']['file']
+            if weights.is_file():  # said above if not
+                yield f'task {task["task"]}: metrics', (
+                    lambda weights=weights, task=task:
+                    _metrics(cfg, weights, task, record['original'], plan()))
 
 
 def _finished(record: dict) -> str:
@@ -79,32 +92,54 @@ def _buffers(work_dir: Path, task: dict) -> str:
     return ', '.join(f'{len(ids)} {branch} images' for branch, ids in task['buffers'].items())
 
 
-def _request(cfg: Config, work_dir: Path) -> str:
-    load_record(work_dir, new_record(cfg, make_plan(cfg)))
+def _request(cfg: Config, work_dir: Path, plan: List[TaskPlan]) -> str:
+    load_record(work_dir, new_record(cfg, plan))
     return 'as recorded'
 
 
-def _metrics(cfg: Config, work_dir: Path, task: dict) -> str:
+def _original_metrics(cfg: Config, original: dict, plan: List[TaskPlan]) -> str:
+    results = _measured(cfg, cfg.load_from, {
+        name: classes for task in plan
+        for name, classes in task.splits(f'_{task.number}').items()})
+    _compare(original, dict(
+        AP=results['coco/AP'], per_class=class_precisions(results, original['per_class']),
+        splits=[split_metrics(results, f'_{task.number}') for task in plan]))
+    return f'AP {percent(original["AP"])}'
+
+
+def _metrics(cfg: Config, weights: Path, task: dict, original: dict, plan: List[TaskPlan]) -> str:
+    number = task['task']
+    results = _measured(cfg, str(weights), plan[number - 1].splits())
+    before = original['splits'][number - 1]
+    metrics = with_h(split_metrics(results), before)
+    _compare({key: task[key] for key in ('original', 'metrics', 'per_class')}, dict(
+        original=before, metrics=metrics,
+        per_class=class_precisions(results, task['per_class'])))
+    return ', '.join(f'{name} {percent(value)}' for name, value in metrics.items()
+                     if name != 'reference' and value is not None)
+
+
+def _measured(cfg: Config, weights: str, splits: Dict[str, Sequence[str]]) -> dict:
+    """The results of a detector on the validation set, as a sequence measures them."""
+    cfg = Config({key: value for key, value in cfg.items() if key != 'sequence'})
+    cfg.val_evaluator = dict(cfg.val_evaluator, type='SplitCocoMetric', classwise=True,
+                             metric_items=['mAP'], splits=splits)
+    cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     with tempfile.TemporaryDirectory() as logs:
         cfg.work_dir = logs
         cfg.visualizer = dict(type='DetLocalVisualizer', name=logs)  # writes nowhere
-        cfg.test_dataloader = cfg.val_dataloader  # what a sequence measures on
-        results = evaluate(cfg, str(work_dir / task['merged']['file']), task['task'])
-    found = with_h(split_metrics(results), task['original'])
-    recorded, measured = _flat(task['metrics']), _flat(found)
-    wrong = [f'{name} is {measured[name]}, recorded {value}'
-             for name, value in recorded.items() if not _close(measured.get(name), value)]
+        return evaluate(cfg, weights)
+
+
+def _compare(recorded: dict, measured: dict) -> None:
+    recorded, measured = flat(recorded), flat(measured)
+    wrong = [f'{name} is {measured.get(name)}, recorded {recorded.get(name)}'
+             for name in {**recorded, **measured}
+             if not _close(measured.get(name), recorded.get(name),
+                           _CLASS_TOLERANCE if 'per_class.' in name else _TOLERANCE)]
     if wrong:
         raise ValueError('; '.join(wrong))
-    return ', '.join(f'{name} {100 * value:.2f}' for name, value in recorded.items()
-                     if value is not None and '.' not in name)
 
 
-def _flat(metrics: dict) -> dict:
-    """Metrics of both protocols by one name each."""
-    return {**{k: v for k, v in metrics.items() if k != 'reference'},
-            **{f'reference.{k}': v for k, v in metrics['reference'].items()}}
-
-
-def _close(a, b) -> bool:
-    return a is b is None or None not in (a, b) and abs(a - b) <= _TOLERANCE
+def _close(a, b, tolerance: float) -> bool:
+    return a is b is None or None not in (a, b) and abs(a - b) <= tolerance

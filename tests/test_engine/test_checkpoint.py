@@ -17,6 +17,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import gslora_det  # noqa: F401
+from gslora_det.engine import checkpoint
 from gslora_det.engine.checkpoint import (
     CheckpointError,
     install_safe_loader,
@@ -282,3 +283,28 @@ def test_adapter_round_trip(tmp_path):
     found, metadata = load_adapter(tmp_path / 'adapter.safetensors')
     assert metadata == {'task': '1'}
     assert all(torch.equal(found[key], state[key]) for key in state)
+
+
+def test_any_flipped_bit_of_an_adapter_is_found(tmp_path):
+    path = tmp_path / 'adapter.safetensors'
+    save_adapter({'ffn.lora_A': torch.ones(1, 2), 'ffn.lora_B': torch.ones(2, 1)}, path,
+                 {'task': '1', 'scaling': '2.0'})
+    whole = path.read_bytes()
+    for bit in range(8 * len(whole)):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match='adapter.safetensors') as error:
+            load_adapter(path)
+        assert '\n' not in str(error.value)
+
+
+def test_adapters_of_other_versions(tmp_path, monkeypatch):
+    path, state = tmp_path / 'adapter.safetensors', {'ffn.lora_A': torch.ones(1, 2)}
+    save_file(state, path, {'task': '1'})  # the first ones had neither version nor sha256
+    assert load_adapter(path)[1] == {'task': '1'}
+    monkeypatch.setattr(checkpoint, 'ADAPTER_FORMAT', '2')
+    save_adapter(state, path, {'task': '1'})
+    monkeypatch.undo()
+    with pytest.raises(CheckpointError, match='has format version 2, this package reads 1'):
+        load_adapter(path)

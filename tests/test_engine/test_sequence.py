@@ -1,7 +1,7 @@
-import json
 import math
 import multiprocessing
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from mmengine.visualization import LocalVisBackend
 
 from gslora_det.engine.checkpoint import CheckpointError, read_checkpoint, read_weights
 from gslora_det.engine.export import export
+from gslora_det.engine.record import load_record, new_record, save_record
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.files import folder_lock, read_json, sha256
 
@@ -29,7 +30,7 @@ def same(a, b):
 
 def without_times(folder):
     record = read_json(folder / 'sequence.json')
-    del record['config'], record['runs']
+    del record['config'], record['runs'], record['sha256']
     for task in record['tasks']:
         task.pop('seconds')
         task.pop('peak_memory')
@@ -102,8 +103,8 @@ def test_only_ffns_change_and_by_the_adapter(finished):
 def test_adapters_fold_into_the_merged_weights(finished, config, tmp_path):
     cfg = config(tmp_path)
     adapters = [str(finished / f'task_{t}/adapter.safetensors') for t in (1, 2)]
-    export(cfg, str(CHECKPOINT), str(tmp_path / 'out.pth'), adapters)
-    found = read_weights(tmp_path / 'out.pth')
+    export(cfg, str(CHECKPOINT), str(tmp_path / 'new/out.pth'), adapters)
+    found = read_weights(tmp_path / 'new/out.pth')
     expected = weights_of(finished, 2)
     assert max((found[k] - expected[k]).abs().max() for k in found
                if found[k].is_floating_point()) < 1e-5
@@ -128,11 +129,18 @@ def test_resumed_after_a_task_ends_the_same(finished, config, tmp_path):
     shutil.copytree(finished, folder)
     record = read_json(folder / 'sequence.json')
     record['tasks'] = record['tasks'][:1]
-    (folder / 'sequence.json').write_text(json.dumps(record))
+    save_record(folder, record)
     shutil.rmtree(folder / 'task_2')
     UnlearningSequence(config(folder), resume=True).run()
     assert same(weights_of(finished, 2), weights_of(folder, 2))
     assert without_times(finished) == without_times(folder)
+
+
+@pytest.fixture
+def recorded(config, tmp_path):
+    """A folder with the record of a sequence that has just started."""
+    save_record(tmp_path, new_record(config(tmp_path), []))
+    return tmp_path
 
 
 @HOOKS.register_module()
@@ -151,10 +159,26 @@ def test_resumed_within_a_task_ends_the_same(finished, config, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         UnlearningSequence(config(tmp_path, custom_hooks=[dict(type='StopHook')])).run()
     assert (tmp_path / 'task_2/iter_2.pth').exists()
-    assert 'random_state' in read_checkpoint(tmp_path / 'task_2/iter_2.pth')
+    kept = read_checkpoint(tmp_path / 'task_2/iter_2.pth')
+    assert 'random_state' in kept and 0 < kept['seconds'] < 600
+    kept['seconds'] += 1000  # as after a longer first part
+    torch.save(kept, tmp_path / 'task_2/iter_2.pth')
     UnlearningSequence(config(tmp_path), resume=True).run()
+    assert 1000 < read_json(tmp_path / 'sequence.json')['tasks'][1]['seconds'] < 1600
     assert same(weights_of(finished, 2), weights_of(tmp_path, 2))
     assert without_times(finished) == without_times(tmp_path)
+
+
+def test_every_start_is_recorded(config, tmp_path, monkeypatch):
+    def killed(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(UnlearningSequence, '_measure_original', killed)
+    for starts, resume in ((1, False), (2, True)):
+        with pytest.raises(KeyboardInterrupt):
+            UnlearningSequence(config(tmp_path), resume=resume).run()
+        runs = read_json(tmp_path / 'sequence.json')['runs']
+        assert [run['finished'] for run in runs] == [None] * starts
 
 
 def test_random_augmentation_and_dropout_go_on_where_they_were(config, tmp_path):
@@ -179,6 +203,22 @@ def test_a_full_disk_loses_nothing(config, tmp_path):
         UnlearningSequence(config(tmp_path)).run()
     continued = UnlearningSequence(config(tmp_path), resume=True)
     assert continued.record['original']['AP'] > 0
+
+
+@HOOKS.register_module()
+class VanishHook(Hook):
+    """Removes the work dir in the middle of a task."""
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 3:
+            shutil.rmtree(Path(runner.work_dir).parent)
+
+
+def test_a_vanished_work_dir_is_named_and_not_made_again(config, tmp_path):
+    vanish = dict(type='VanishHook', priority='HIGH')
+    with pytest.raises(OSError, match=f'cannot write {tmp_path}/run/task_1/iter_4.pth: No such'):
+        UnlearningSequence(config(tmp_path / 'run', custom_hooks=[vanish])).run()
+    assert not (tmp_path / 'run').exists()
 
 
 @HOOKS.register_module()
@@ -231,6 +271,40 @@ def test_a_second_process_is_refused(config, tmp_path):
 def test_another_sequence_is_not_continued(finished, config):
     with pytest.raises(ValueError, match='another sequence .request differs'):
         UnlearningSequence(config(finished, **{'sequence.order': 7}), resume=True)
+
+
+@pytest.mark.parametrize('key, value, was', [
+    ('optim_wrapper.optimizer.lr', 0.001, 0.002), ('optim_wrapper.type', 'AmpOptimWrapper',
+                                                   'OptimWrapper'),
+    ('param_scheduler.0.eta_min', 1e-4, 0), ('sequence.iters', 4, 5),
+    ('sequence.retain.batch_size', 4, 2), ('randomness.seed', 1, 0),
+    ('randomness.deterministic', True, None), ('auto_scale_lr.enable', True, False)])
+def test_other_settings_are_not_continued(recorded, config, key, value, was):
+    cfg = config(recorded, **{key: value})
+    with pytest.raises(ValueError, match=f'was started with {key} {was}, not {value}: resume'):
+        load_record(recorded, new_record(cfg, []))
+
+
+def test_settings_that_change_no_result_may_change(recorded, config):
+    cfg = config(recorded, **{
+        'default_hooks.logger.interval': 1, 'sequence.checkpoint_interval': 1,
+        'sequence.original': 'sequence.json', 'sequence.pictures': 0, 'custom_hooks': [],
+        'train_dataloader.num_workers': 1})
+    load_record(recorded, new_record(cfg, []))
+
+
+def test_records_without_settings_are_continued(recorded, config):
+    record = read_json(recorded / 'sequence.json')
+    del record['settings']
+    save_record(recorded, record)
+    load_record(recorded, new_record(config(recorded, **{'sequence.iters': 4}), []))
+
+
+def test_settings_of_any_type_are_recorded(recorded, config):
+    cfg = config(recorded, **{'optim_wrapper.optimizer.betas': (0.9, 0.99),
+                              'optim_wrapper.clip_grad.norm_type': math.inf})
+    save_record(recorded, new_record(cfg, []))
+    load_record(recorded, new_record(cfg, []))
 
 
 def test_changed_weights_are_noticed(finished, config, tmp_path):

@@ -1,11 +1,11 @@
-import json
 import shutil
 
 import pytest
 
 from gslora_det.engine.doctor import diagnose
+from gslora_det.engine.record import save_record
 from gslora_det.engine.verification import verification
-from gslora_det.files import read_json
+from gslora_det.files import read_json, write_json
 
 
 @pytest.fixture
@@ -30,13 +30,13 @@ def verify(folder, capsys):
 def change(folder, part):
     record = read_json(folder / 'sequence.json')
     part(record)
-    (folder / 'sequence.json').write_text(json.dumps(record))
+    save_record(folder, record)
 
 
 def test_an_honest_folder_passes_and_is_not_written_to(folder, verify):
     before = {p: p.stat().st_mtime_ns for p in folder.rglob('*')}
     passed, failed = verify()
-    assert len(passed) == 3 + 2 * 3 + 2 and not failed
+    assert len(passed) == 3 + 2 * 3 + 1 + 3 and not failed
     assert 'AP_retained' in passed[-1] and 'AP_old' in passed[-1]
     assert {p: p.stat().st_mtime_ns for p in folder.rglob('*')} == before
 
@@ -57,11 +57,32 @@ def test_what_differs_is_named(folder, verify):
 
 def test_metrics_that_were_not_measured_are_found(folder, verify):
     def flatter(record):
-        record['tasks'][1]['metrics']['AP_forgotten'] -= 0.01
+        first, second = record['tasks']
+        first['metrics']['AP_forgotten'] -= 0.01
+        second['original']['AP_retained'] -= 0.01
+        second['per_class']['digit 2'] += 0.02
+        record['original']['AP'] -= 0.01
+        record['original']['splits'][1]['reference']['AP_old'] += 0.01
 
     change(folder, flatter)
     _, failed = verify()
-    assert len(failed) == 1 and failed[0].startswith('FAIL  metrics: AP_forgotten is 0.')
+    original, first, second = failed
+    assert original.startswith('FAIL  original: metrics: AP is 0.')
+    assert 'splits.1.reference.AP_old is 0.' in original
+    assert first.startswith('FAIL  task 1: metrics: metrics.AP_forgotten is ')
+    assert second.startswith('FAIL  task 2: metrics: original.AP_retained is 0.')
+    assert 'per_class.digit 2 is 0.' in second
+
+
+def test_a_record_that_was_edited_is_refused(folder):
+    path = folder / 'sequence.json'
+    content = path.read_text('utf-8')
+    path.write_text(content.replace('"AP_old": null', '"AP_old": 0.0', 1), 'utf-8')
+    with pytest.raises(ValueError, match='sequence.json was changed after it was written'):
+        next(verification(folder))
+    record = {k: v for k, v in read_json(path).items() if k != 'sha256'}
+    write_json(path, record)  # as earlier versions did
+    next(verification(folder))
 
 
 @pytest.mark.parametrize('content, message', [

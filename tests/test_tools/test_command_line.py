@@ -1,4 +1,3 @@
-import json
 import os
 import pickle
 import shutil
@@ -9,7 +8,8 @@ import pytest
 import torch
 from conftest import ROOT, run
 
-from gslora_det.files import read_json, sha256, write_json
+from gslora_det.engine.record import save_record
+from gslora_det.files import read_json, sha256
 
 CONFIG = 'configs/glyph80/ddetr_forget_80-1.py'
 
@@ -139,7 +139,7 @@ def test_a_malicious_work_dir_is_not_run_by_report(malicious, trained):
     shutil.copy(malicious / 'malicious.pth', folder / 'task_1/merged.pth')
     record = read_json(folder / 'sequence.json')
     record['tasks'][0]['merged']['sha256'] = sha256(folder / 'task_1/merged.pth')
-    write_json(folder / 'sequence.json', record)
+    save_record(folder, record)
     result = run(ROOT / 'tools/report.py', folder, '--out', malicious / 'report.html',
                  '--cfg-options', f'load_from={ROOT}/checkpoints/deformable-detr_r18_glyph80.pth',
                  cwd=malicious)
@@ -184,7 +184,7 @@ def test_doctor_passes_here_and_names_what_fails(options):
 
 def test_report_shows_a_run_and_is_one_file(trained, tmp_path):
     folder, _ = trained
-    out = tmp_path / 'report.html'
+    out = tmp_path / 'new/report.html'
     result = run('tools/report.py', folder, '--out', out, '--pictures', '3')
     assert result.returncode == 0, result.stderr
     page = out.read_text('utf-8')
@@ -193,7 +193,7 @@ def test_report_shows_a_run_and_is_one_file(trained, tmp_path):
 
 
 def test_bad_input_ends_report_with_one_line(trained, tmp_path):
-    record = json.loads((trained[0] / 'sequence.json').read_text('utf-8'))
+    record = read_json(trained[0] / 'sequence.json')
     cases = {'is missing': None, 'has format version 99': dict(record, format_version=99),
              'has no finished task': dict(record, tasks=[]),
              'is not the file that was recorded': record}
@@ -202,7 +202,7 @@ def test_bad_input_ends_report_with_one_line(trained, tmp_path):
         folder.mkdir()
         (folder / 'config.py').write_text((trained[0] / 'config.py').read_text('utf-8'))
         if content:
-            (folder / 'sequence.json').write_text(json.dumps(content), 'utf-8')
+            save_record(folder, content)
         result = run('tools/report.py', folder, '--out', tmp_path / 'report.html')
         assert result.returncode == 2 and message in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1

@@ -12,7 +12,7 @@ import torch
 from conftest import CONFIGS, ROOT
 
 from gslora_det.engine.checkpoint import read_weights
-from gslora_det.files import read_json
+from gslora_det.files import read_json, write_json
 
 # Writes the mean of each loss over the processes, as DDP averages their gradients; FAULT
 # makes the second process fail in its own way at its second step.
@@ -45,6 +45,12 @@ def start(glyph80, tmp_path_factory):
     """Starts a run of one task; gives its folder, its losses and the finished process."""
     folder = tmp_path_factory.mktemp('distributed')
     (folder / 'losses_hook.py').write_text(HOOK)
+    # An odd number of validation images: one process of two is given one of them again.
+    coco = read_json(glyph80 / 'annotations/val.json')
+    coco['images'] = coco['images'][:23]
+    kept = {image['id'] for image in coco['images']}
+    coco['annotations'] = [a for a in coco['annotations'] if a['image_id'] in kept]
+    write_json(folder / 'val.json', coco)
     (folder / 'config.py').write_text(
         f"_base_ = '{CONFIGS}/glyph80/ddetr_forget_80-5.py'\n"
         f"custom_imports = dict(imports=['losses_hook'])\n"
@@ -57,7 +63,8 @@ def start(glyph80, tmp_path_factory):
             '--work-dir', work_dir, '--cfg-options', f'sequence.iters={iters}',
             f'sequence.forget.batch_size={4 // processes}',
             f'sequence.retain.batch_size={8 // processes}', 'sequence.pictures=2',
-            f'val_evaluator.ann_file={glyph80}/annotations/val.json', *(
+            f'val_dataloader.dataset.ann_file={folder}/val.json',
+            f'val_evaluator.ann_file={folder}/val.json', *(
                 f'{split}_dataloader.dataset.data_root={glyph80}'
                 for split in ('train', 'val', 'test'))]
         command = ([sys.executable, ROOT / 'tools/train.py', folder / 'config.py']

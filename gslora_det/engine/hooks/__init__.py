@@ -5,8 +5,9 @@ from gslora_det.engine.hooks.group_norm_hook import GroupNormHook
 from gslora_det.engine.hooks.method_hook import MethodHook
 from gslora_det.engine.hooks.progress_hook import ProgressHook
 from gslora_det.engine.hooks.random_state_hook import RandomStateHook
+from gslora_det.engine.hooks.stopwatch_hook import StopwatchHook
 
 __all__ = [
     'ErasedBoxesHook', 'ExportHook', 'FiniteHook', 'GroupNormHook', 'MethodHook',
-    'ProgressHook', 'RandomStateHook'
+    'ProgressHook', 'RandomStateHook', 'StopwatchHook'
 ]

@@ -64,6 +64,8 @@ class ErasedBoxesHook(Hook):
         before = read_json(self.predictions)
         dataset = runner.val_dataloader.dataset
         classes = dataset.metainfo['classes']
+        for folder in (Path(self.out_dir).parent, Path(self.out_dir)):
+            folder.mkdir(exist_ok=True)  # without parents: a work dir that is gone stays so
         roles = class_roles(classes, self.split['forgotten'], self.split['old'])
         for info in map(dataset.get_data_info, range(len(dataset))):
             key, path = str(info['img_id']), Path(info['img_path'])

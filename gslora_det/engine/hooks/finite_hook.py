@@ -32,5 +32,5 @@ class FiniteHook(Hook):
             found = ', '.join(n for n, is_broken in zip(values, broken) if is_broken)
             raise ValueError(
                 f'task {model.method.task}, step {runner.iter + 1}: {found} is not finite; '
-                'nothing was merged. To train the task again, lower the learning rate, remove '
-                f'iter_*.pth from {runner.work_dir} and add --resume')
+                'nothing was merged. Start again with a lower learning rate in another '
+                '--work-dir')
