@@ -30,6 +30,8 @@ SEED = Rule('a whole number from 0 to 4,294,967,295',
             lambda v: _whole(v) and 0 <= v < 2**32)
 SHARE = Rule('a number in (0, 1]', lambda v: _number(v) and 0 < v <= 1)
 LIST = Rule('a list', lambda v: isinstance(v, (list, tuple)))
+STRINGS = Rule('a list of strings',
+               lambda v: LIST.holds(v) and all(isinstance(each, str) for each in v))
 FLAG = Rule('True or False', lambda v: isinstance(v, bool))
 
 
@@ -63,13 +65,26 @@ def each(rule: Rule) -> Rule:
         bool(v) and all(map(rule.holds, v)) if LIST.holds(v) else rule.holds(v)))
 
 
+class OptionError(ValueError):
+    """Options are out of range.
+
+    Args:
+        message (str): One line about all of them.
+        options (list[str]): Their names.
+    """
+
+    def __init__(self, message: str, options: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.options = tuple(options)
+
+
 def require(owner: str, **options: Tuple[Any, Rule]) -> None:
     """Checks options where they are declared, each a value and its rule.
 
     Raises:
-        ValueError: At least one is out of range; one line lists all.
+        OptionError: At least one is out of range; one line lists all.
     """
-    found = [text for name, (value, rule) in options.items()
-             for text in problem(name, value, rule)]
+    found = {name: text for name, (value, rule) in options.items()
+             for text in problem(name, value, rule)}
     if found:
-        raise ValueError(f'{owner}: ' + '; '.join(found))
+        raise OptionError(f'{owner}: ' + '; '.join(found.values()), found)

@@ -10,6 +10,7 @@ from gslora_det.options import (
     POSITIVE,
     SEED,
     SHARE,
+    STRINGS,
     each,
     one_of,
     require,
@@ -25,6 +26,7 @@ from gslora_det.options import (
     (SEED, [0, 2**32 - 1], [-1, 2**32, 1.5]),
     (SHARE, [0.1, 1], [0, 1.1, math.nan]),
     (FLAG, [True, False], [1, 'yes', None]),
+    (STRINGS, [[], ['a', 'b'], ('a', )], ['a', None, [1], ['a', None]]),
     (one_of('a', 'b'), ['a'], ['c', None]),
     (each(SHARE), [0.5, [0.1, 1.0]], [[], [0.5, 2], (math.nan, ), '0.5']),
 ])

@@ -94,10 +94,7 @@ def _check_method(options: dict, settings: dict) -> List[str]:
     problems = [unknown(key, known, f'method {name} has no option')
                 for key in options if key not in known]
     given = {key: value for key, value in options.items() if key in known}
-    try:
-        method(**given, **_GIVEN)
-    except (TypeError, ValueError) as error:
-        problems.append(f'method: {error}')
+    problems += [f'method: {text}' for text in _refused(method, given)]
     betas = options.get('beta')
     tasks, num_tasks = settings.get('tasks'), settings.get('num_tasks')
     if LIST.holds(tasks):
@@ -105,6 +102,27 @@ def _check_method(options: dict, settings: dict) -> List[str]:
     if LIST.holds(betas) and COUNT.holds(num_tasks) and len(betas) < num_tasks:
         problems.append(f'method.beta has {len(betas)} values for {num_tasks} tasks')
     return problems
+
+
+def _refused(method: type, options: dict) -> List[str]:
+    """What a method and its bases say of its options.
+
+    Each class checks its own and the first to refuse ends it, so what was refused is left
+    out until the others have spoken.
+    """
+    problems = []
+    while True:
+        try:
+            method(**options, **_GIVEN)
+            return problems
+        except (TypeError, ValueError) as error:
+            refused = options.keys() & set(getattr(error, 'options', ()))
+            # Without a value that was refused, one that is needed may be absent.
+            if not problems or isinstance(error, ValueError):
+                problems.append(str(error))
+            if not refused:
+                return problems
+            options = {k: v for k, v in options.items() if k not in refused}
 
 
 def _options(method: type) -> List[str]:

@@ -1,7 +1,7 @@
 """What the methods share that train the detector's own weights."""
 
-from fnmatch import fnmatch
-from typing import Callable, Dict, Sequence
+from fnmatch import filter as matching
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
@@ -9,30 +9,36 @@ from torch import Tensor, nn
 from gslora_det.methods.base import Method
 from gslora_det.methods.relabel import WAYS, Relabel
 from gslora_det.models.detr_step import Batch, join, query_outputs
-from gslora_det.options import FLAG, one_of, require
+from gslora_det.options import FLAG, STRINGS, one_of, require
 
 
 class FineTuning(Method):
     """Base of methods that train the weights which the detector's config trains.
 
     Args:
-        freeze (list[str]): Patterns of parameter names that stay as they are; the heads
-            by default, as in the published comparison.
+        freeze (list[str], optional): Patterns of parameter names that stay as they are;
+            ``default_freeze`` by default.
         freeze_norms (bool): Batch norms stay as they are, as in DETR.
         relabel (str): What forgotten objects are taken for, see :class:`Relabel`.
         aux_losses (bool): Supervise all decoder layers.
         **kwargs: See :class:`Method`.
 
-    Raises:
-        ValueError: An option is out of range.
-    """
+    Attributes:
+        default_freeze (tuple[str]): The heads, as in the published comparison. A detector
+            need not have them all.
 
-    def __init__(self, freeze: Sequence[str] = ('bbox_head.*',), freeze_norms: bool = True,
+    Raises:
+        ValueError: An option is out of range, or a pattern of ``freeze`` fits nothing.
+    """
+    default_freeze: Tuple[str, ...] = ('bbox_head.*',)
+
+    def __init__(self, freeze: Optional[Sequence[str]] = None, freeze_norms: bool = True,
                  relabel: str = 'background', aux_losses: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
-        require(type(self).__name__, freeze_norms=(freeze_norms, FLAG),
-                aux_losses=(aux_losses, FLAG), relabel=(relabel, one_of(*WAYS)))
-        self.freeze = freeze
+        self.freeze = self.default_freeze if freeze is None else freeze
+        require(type(self).__name__, freeze=(self.freeze, STRINGS),
+                freeze_norms=(freeze_norms, FLAG), aux_losses=(aux_losses, FLAG),
+                relabel=(relabel, one_of(*WAYS)))
         self.freeze_norms = freeze_norms
         self.relabel = Relabel(relabel, self.retained)
         self.aux_losses = aux_losses
@@ -40,9 +46,15 @@ class FineTuning(Method):
     def prepare(self, detector: nn.Module,
                 original_detector: Callable[..., nn.Module]) -> None:
         """Freezes what does not train."""
-        for name, parameter in detector.named_parameters():
-            if any(fnmatch(name, pattern) for pattern in self.freeze):
-                parameter.requires_grad_(False)
+        parameters = dict(detector.named_parameters())
+        for pattern in self.freeze:
+            found = matching(parameters, pattern)
+            if not found and pattern not in self.default_freeze:
+                raise ValueError(
+                    f"{type(self).__name__}: freeze has '{pattern}', which fits no parameter; "
+                    f"they have names such as '{next(iter(parameters))}'")
+            for name in found:
+                parameters[name].requires_grad_(False)
         for module in detector.modules():
             if self.freeze_norms and isinstance(module, _BatchNorm):
                 module.requires_grad_(False)

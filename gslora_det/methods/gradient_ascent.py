@@ -14,14 +14,14 @@ class GradientAscent(FineTuning):
     """Ascends the detector's loss on forget data: ``L = -L_det(forget)``, unbounded.
 
     Args:
-        freeze (list[str]): Nothing by default.
         aux_losses (bool): On by default, as in the authors' scripts.
         **kwargs: See :class:`FineTuning`.
     """
     branches = ('forget',)
+    default_freeze = ()
 
-    def __init__(self, freeze=(), aux_losses: bool = True, **kwargs) -> None:
-        super().__init__(freeze=freeze, aux_losses=aux_losses, **kwargs)
+    def __init__(self, aux_losses: bool = True, **kwargs) -> None:
+        super().__init__(aux_losses=aux_losses, **kwargs)
 
     def loss(self, detector: nn.Module, forget: Batch, retain: None) -> Dict[str, Tensor]:
         """The negative of the detector's loss on the forget batch."""

@@ -29,16 +29,15 @@ class LIRF(Distilling):
         distill (float): w_kd; 10 in those scripts, on another scale.
         retain_weight (float): w_r; 5 in those scripts.
         temperature (float): Of the distillation; 10 in those scripts.
-        freeze (list[str]): The upper half.
         **kwargs: See :class:`Distilling`.
     """
+    # The upper half.
+    default_freeze = ('encoder.*', 'decoder.*', 'bbox_head.*', 'reference_points*',
+                      'query_embedding*', 'level_embed')
 
     def __init__(self, weight: float = 1.0, forget_weight: float = 0.9, distill: float = 0.1,
-                 retain_weight: float = 5.0, temperature: float = 10.0,
-                 freeze: Sequence[str] = ('encoder.*', 'decoder.*', 'bbox_head.*',
-                                          'reference_points*', 'query_embedding*',
-                                          'level_embed'), **kwargs) -> None:
-        super().__init__(freeze=freeze, **kwargs)
+                 retain_weight: float = 5.0, temperature: float = 10.0, **kwargs) -> None:
+        super().__init__(**kwargs)
         require('LIRF', weight=(weight, NOT_NEGATIVE),
                 forget_weight=(forget_weight, NOT_NEGATIVE), distill=(distill, NOT_NEGATIVE),
                 retain_weight=(retain_weight, NOT_NEGATIVE),

@@ -1,5 +1,7 @@
 """Random drop: a control without any training."""
 
+from typing import Optional
+
 import torch
 from torch import nn
 
@@ -17,24 +19,26 @@ class RandomDrop(Method):
 
     Args:
         rate (float): Largest share, in (0, 1].
-        seed (int): Seed of a local generator; the task is added.
+        seed (int, optional): Seed of the draw; the task is added. By default that of the
+            run, ``randomness.seed`` and the task.
         **kwargs: See :class:`Method`.
 
     Raises:
-        ValueError: ``rate`` is out of range.
+        ValueError: An option is out of range.
     """
     trains = False
 
-    def __init__(self, rate: float = 0.2, seed: int = 0, **kwargs) -> None:
+    def __init__(self, rate: float = 0.2, seed: Optional[int] = None, **kwargs) -> None:
         super().__init__(**kwargs)
-        require('RandomDrop', rate=(rate, SHARE), seed=(seed, SEED))
+        require('RandomDrop', rate=(rate, SHARE), seed=(0 if seed is None else seed, SEED))
         self.rate = rate
-        self.seed = seed + self.task
+        self.seed = None if seed is None else seed + self.task
 
     @torch.no_grad()
     def before_task(self, detector: nn.Module, images: Images) -> None:
         """Drops the entries."""
-        generator = torch.Generator().manual_seed(self.seed)
+        generator = torch.Generator().manual_seed(
+            torch.initial_seed() if self.seed is None else self.seed)
         for parameter in detector.parameters():
             share = self.rate * torch.rand((), generator=generator)
             dropped = torch.rand(parameter.shape, generator=generator) < share

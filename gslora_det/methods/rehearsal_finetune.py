@@ -16,14 +16,14 @@ class RehearsalFinetune(FineTuning):
     Forgotten objects in retain images are unlabelled, that is, background.
 
     Args:
-        freeze (list[str]): Nothing by default.
         aux_losses (bool): On by default, as in the authors' scripts.
         **kwargs: See :class:`FineTuning`.
     """
     branches = ('retain',)
+    default_freeze = ()
 
-    def __init__(self, freeze=(), aux_losses: bool = True, **kwargs) -> None:
-        super().__init__(freeze=freeze, aux_losses=aux_losses, **kwargs)
+    def __init__(self, aux_losses: bool = True, **kwargs) -> None:
+        super().__init__(aux_losses=aux_losses, **kwargs)
 
     def loss(self, detector: nn.Module, forget: None, retain: Batch) -> Dict[str, Tensor]:
         """The detector's own loss on the retain batch."""

@@ -38,5 +38,11 @@ class Retrain(RehearsalFinetune):
         """Draws new weights where training starts from scratch."""
         super().prepare(detector, original_detector)
         if self.start == 'scratch':
+            # The detector's own initialisation leaves parts as PyTorch makes them, such as
+            # the rows of the class head: these are the trained ones here.
+            for module in detector.modules():
+                for reset in ('reset_parameters', '_reset_parameters'):
+                    if hasattr(module, reset):
+                        getattr(module, reset)()
             with hushed_logs():  # MMEngine logs four lines a parameter
                 detector.init_weights()

@@ -5,6 +5,9 @@ from conftest import CONFIGS
 from mmengine.config import Config
 
 from gslora_det.engine.config_checks import check_config
+from gslora_det.methods import Method
+from gslora_det.options import SHARE, require
+from gslora_det.registry import METHODS
 
 NAN = math.nan
 
@@ -101,6 +104,40 @@ def test_all_errors_are_in_one_line(cfg):
     for part in ('load_from is missing', "'iter'", 'pictures is -1', "'rnk'", 'rank is 0',
                  'alpha is nan', 'lr is -1'):
         assert part in message
+
+
+def test_all_wrong_options_are_named_whichever_class_of_the_method_has_them(cfg):
+    cfg.method = dict(type='DERPlusPlus', relabel='x', freeze='*', cache_teachers=1, weight=-1,
+                      retain_weight=NAN, wieght=1)
+    message = message_of(cfg, {})
+    for part in ("relabel is 'x'", "freeze is '*'", 'cache_teachers is 1', 'weight is -1',
+                 'retain_weight is nan', "'wieght'"):
+        assert message.count(part) == 1
+
+
+class Needs(Method):
+    """An option without a default, a rule of its own, and one that no option breaks."""
+
+    def __init__(self, rate, factor=1, **kwargs):
+        super().__init__(**kwargs)
+        require('Needs', rate=(rate, SHARE))
+        if factor < 0:
+            raise ValueError('Needs: factor is negative')
+        require('Needs', product=(rate * factor, SHARE))
+
+
+@pytest.mark.parametrize('options, found', [
+    (dict(rate=0.5), []), (dict(rate=2), ['rate is 2']), (dict(factor=2), ["'rate'"]),
+    (dict(rate=0.5, factor=-1), ['factor is negative']),
+    (dict(rate=0.5, factor=4), ['product is 2'])])
+def test_a_method_that_refuses_in_its_own_way_is_understood(cfg, options, found, monkeypatch):
+    monkeypatch.setitem(METHODS.module_dict, 'Needs', Needs)
+    cfg.method = dict(type='Needs', **options)
+    if not found:
+        check_config(cfg)
+        return
+    message = message_of(cfg, {})
+    assert message.count('method: ') == 1 and all(part in message for part in found)
 
 
 ODD = [None, True, 0, -1, 2.5, NAN, math.inf, 10**30, '', 'x', b'x', [], ['x'], [[]], {},

@@ -4,10 +4,13 @@ import shutil
 
 import pytest
 from conftest import CONFIGS
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 
 from gslora_det.datasets.glyph_rendering import CLASSES
 from gslora_det.engine.plan import make_plan
+from gslora_det.engine.task_config import task_config
+from gslora_det.files import write_json
 
 FLAGSHIP = CONFIGS / 'glyph80/ddetr_forget_80-10x7.py'
 
@@ -45,12 +48,30 @@ def test_epochs_are_passes_over_the_retain_buffer(cfg):
     assert task.iters == 3 * -(-len(task.buffers['retain']) // 8)
 
 
-def test_missing_classes_have_no_training_data_but_stay_retained(cfg, glyph80):
-    missing = make_plan(cfg)[6].split.retained[:3]
-    cfg.sequence.missing = list(missing)
-    task = make_plan(cfg)[0]
-    assert set(missing) <= set(task.split.retained)
-    assert task.splits()['missing'] == missing
+def test_missing_classes_have_no_training_data_but_stay_retained(cfg, glyph80, tmp_path):
+    """Neither images for their sake nor, in the images of others, their boxes."""
+    *missing, left = make_plan(cfg)[6].split.retained
+    first = make_plan(cfg)[0].split
+    missing += [name for name in first.retained if name not in (*missing, left)][:5]
+    cfg.sequence.update(num_tasks=1, missing=missing)
+    cfg.sequence.retain = dict(fraction=1.0, batch_size=8)
+    task, = make_plan(cfg)
+    assert set(missing) <= set(task.split.retained) == set(first.retained)
+    assert task.splits()['missing'] == tuple(missing)
+    trained = set(first.retained) - set(missing)
+    annotations = json.loads((glyph80 / 'annotations/train.json').read_text())['annotations']
+    shown = {name: {a['image_id'] for a in annotations
+                    if CLASSES[a['category_id'] - 1] == name} for name in CLASSES}
+    assert set(task.buffers['retain']) == set().union(*(shown[name] for name in trained))
+    assert set(task.buffers['retain']) & set().union(*(shown[name] for name in missing))
+
+    run = task_config(cfg, task, tmp_path, list(CLASSES), 'weights.pth', {}, {})
+    write_json(tmp_path / 'task_1/buffers.json', task.buffers)
+    for branch, names in zip(run.train_dataloader.dataset.datasets,
+                             (set(task.split.forgotten), trained)):
+        dataset = DATASETS.build(branch).dataset
+        assert {CLASSES[instance['bbox_label']] for i in range(len(dataset))
+                for instance in dataset.get_data_info(i)['instances']} == names
 
 
 def test_pictures_show_forgotten_classes(cfg, glyph80):

@@ -13,6 +13,9 @@ from mmdet.registry import METRICS
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from gslora_det.class_split import TaskSequence
+from gslora_det.engine.plan import TaskPlan
+from gslora_det.engine.record import split_metrics
 from gslora_det.evaluation import SplitCocoMetric, h_mean
 
 CLASSES = ('ant', 'bee', 'cat', 'dog', 'elk')
@@ -131,6 +134,20 @@ def test_every_split_equals_pycocotools(seed, backend, tmp_path):
             ORIGINAL[f'forgotten{suffix}'],
             results[f'coco/AP_forgotten{suffix}'],
         )
+
+
+def test_missing_classes_are_measured_by_themselves(tmp_path):
+    """As the record keeps them; they also count among the retained ones."""
+    split, = TaskSequence(CLASSES, [['dog']], missing=['bee', 'elk'])
+    samples = random_samples(1)
+    results = evaluate(
+        SplitCocoMetric(splits=TaskPlan(1, split, {}, [], 0).splits()), samples)
+    metrics = split_metrics(results)
+    for found, reference in ((metrics, False), (metrics['reference'], True)):
+        for name, classes in (('missing', ['bee']), ('retained', ['ant', 'bee', 'cat'])):
+            expected = pycocotools_ap(samples, classes, tmp_path, reference)
+            assert found[f'AP_{name}'] == pytest.approx(expected, abs=1e-12)
+        assert abs(found['AP_missing'] - found['AP_retained']) > 0.01
 
 
 @pytest.mark.parametrize(

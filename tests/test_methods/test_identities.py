@@ -5,15 +5,19 @@ import math
 
 import pytest
 import torch
-from conftest import samples
+from conftest import CLASSES, CONFIGS, SPLIT, samples
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from mmengine.model import BaseModule
 from torch import nn
 
-from gslora_det.engine.checkpoint import read_weights
+from gslora_det.engine.checkpoint import read_weights, save_weights
 from gslora_det.losses import logit_distillation_loss, prototype_divergence
 from gslora_det.methods.importance import importance
 from gslora_det.methods.lirf import attention_distance
 from gslora_det.methods.ssd import dampen_
-from gslora_det.models.detr_step import join, query_outputs
+from gslora_det.models.detr_step import QueryOutputs, join, query_outputs
+from gslora_det.registry import METHODS
 
 RETAINED, FORGOTTEN = [0, 1, 2], [4]
 
@@ -117,6 +121,22 @@ def test_fisher_is_the_mean_of_squared_gradients_of_single_images():
         sum(abs(2 * (2 * x - y) * x) for x, y in data) / 3)
 
 
+def test_mas_is_the_mean_of_absolute_gradients_of_the_squared_logits(monkeypatch):
+    """Logits a x + b and 0 of the last layer; the first layer must not count."""
+    def outputs(model, batch):
+        x = batch.features[0][0, 0]
+        last = torch.stack([model.a * x + model.b, 0 * x])
+        return [QueryOutputs(torch.stack([100 * model.a * last, last])[:, None, None], None,
+                             None)]
+
+    monkeypatch.setattr('gslora_det.methods.mas.query_outputs', outputs)
+    mas = METHODS.build(dict(type='MAS', classes=CLASSES, split=SPLIT))
+    found = mas.measure(TwoParameters(), [(torch.tensor([x]), None) for x in (1., -1., 2.)])
+    # d mean(z^2) / da = z x and d/db = z, with z = 3, -1 and 5.
+    assert found['a'].item() == pytest.approx((3 + 1 + 10) / 3)
+    assert found['b'].item() == pytest.approx((3 + 1 + 5) / 3)
+
+
 def test_importance_leaves_the_weights_and_modes_alone(build_unlearning, tiny_weights):
     model = build(build_unlearning, 'EWC')
     model.method.before_task(model.detector, images)
@@ -168,6 +188,83 @@ def test_der_plus_plus_adds_the_retain_loss(build_unlearning, pair):
     found = losses(model, pair)
     for key, value in expected.items():
         assert found[f'retain_{key}'] == pytest.approx(0.25 * value, rel=1e-4)
+
+
+def distillation(student, teacher, temperature):
+    """T^2 KL of the sigmoids, summed over queries and classes, mean over images."""
+    t, s = (torch.sigmoid(z.double() / temperature) for z in (teacher, student))
+    kl = t * (t / s).log() + (1 - t) * ((1 - t) / (1 - s)).log()
+    return temperature**2 * kl.sum().item() / len(student)
+
+
+def prefixed(prefix, weight, terms):
+    return {f'{prefix}_{key}': weight * value for key, value in terms.items()}
+
+
+def test_lwf_is_its_formula(build_unlearning, pair):
+    model = build(build_unlearning, 'LwF', weight=0.3, retain_weight=0.7, temperature=3.0)
+    move(model)
+    inputs, data_samples = copy.deepcopy(pair)
+    forget = mmdet_loss(model, inputs['forget'], empty(data_samples['forget']))
+    retain = mmdet_loss(model, inputs['retain'], data_samples['retain'])
+    kd = distillation(*compared(model, pair, 'retain', RETAINED), 3.0)
+    assert kd > 1e-3
+    assert losses(model, pair) == pytest.approx(dict(
+        prefixed('forget', 1, forget), retain_kd_loss=0.3 * kd,
+        **prefixed('retain', 0.7, retain)), rel=1e-3)
+
+
+def test_lirf_is_its_formula(build_unlearning, pair, tiny_weights):
+    model = build(build_unlearning, 'LIRF', weight=0.3, forget_weight=0.4, distill=0.6,
+                  retain_weight=0.7, temperature=3.0)
+    move(model)
+    inputs, data_samples = copy.deepcopy(pair)
+    forget = mmdet_loss(model, inputs['forget'], empty(data_samples['forget']))
+    retain = mmdet_loss(model, inputs['retain'], data_samples['retain'])
+    kd = distillation(*compared(model, pair, 'retain', RETAINED), 3.0)
+    original = copy.deepcopy(model.detector)
+    original.load_state_dict(read_weights(tiny_weights))
+    distances = []
+    for levels in zip(*(d.extract_feat(inputs['forget']) for d in (model.detector, original))):
+        mine, other = ((level**2).sum(1).flatten(1) for level in levels)
+        cosine = (mine * other).sum(1) / (mine.norm(dim=1) * other.norm(dim=1))
+        distances.append((2 - 2 * cosine).mean().item())  # of two vectors of length 1
+    attention = sum(distances) / len(distances)
+    assert kd > 1e-3 and attention > 1e-3
+    assert losses(model, pair) == pytest.approx(dict(
+        prefixed('forget', 0.4, forget), attention_loss=-0.3 * attention,
+        retain_kd_loss=0.6 * kd, **prefixed('retain', 0.7, retain)), rel=1e-3)
+
+
+@pytest.mark.parametrize('name, kept', [
+    *((name, {'bbox_head'}) for name in ('L2', 'EWC', 'MAS', 'LwF', 'DER', 'DERPlusPlus',
+                                         'FDR', 'SCRUB', 'SCRUBS')),
+    *((name, set()) for name in ('GradientAscent', 'RehearsalFinetune', 'Retrain')),
+    ('LIRF', {'encoder', 'decoder', 'bbox_head', 'reference_points_fc', 'query_embedding',
+              'level_embed'})])
+def test_what_the_published_methods_keep_as_it_is(build_unlearning, name, kept):
+    """Beside the batch norms, which only train where they start anew."""
+    detector = build(build_unlearning, name).detector
+    norms = {f'{n}.{p}' for n, m in detector.named_modules() if isinstance(m, nn.BatchNorm2d)
+             for p in ('weight', 'bias')}
+    for parameter, value in detector.named_parameters():
+        assert value.requires_grad == (
+            parameter.split('.')[0] not in kept and (parameter not in norms
+                                                     or name == 'Retrain')), parameter
+
+
+@pytest.mark.parametrize('freeze, kept', [
+    (['encoder.*', 'neck.*'], {'encoder', 'neck'}), ([], set()), (None, {'bbox_head'})])
+def test_patterns_freeze_what_they_fit(build_unlearning, freeze, kept):
+    detector = build(build_unlearning, 'LwF', freeze=freeze, freeze_norms=False).detector
+    assert {n.split('.')[0] for n, p in detector.named_parameters()
+            if not p.requires_grad} == kept
+
+
+def test_a_pattern_that_fits_nothing_is_refused(build_unlearning):
+    with pytest.raises(ValueError, match=r"^LIRF: freeze has 'neck2\.\*', which fits") as error:
+        build(build_unlearning, 'LIRF', freeze=['encoder.*', 'neck2.*'])
+    assert '\n' not in str(error.value)
 
 
 def test_a_teacher_is_the_original_and_never_changes(build_unlearning, pair, tiny_weights):
@@ -275,6 +372,21 @@ def test_random_drop_zeroes_up_to_its_rate(build_unlearning, tiny_weights):
     assert max(shares) < 0.45 and min(shares) < 0.1 and 0.1 < sum(shares) / len(shares) < 0.3
 
 
+@pytest.mark.parametrize('seed', [None, 0])
+def test_random_drop_follows_the_runs_seed_or_its_own(build_unlearning, seed):
+    def dropped(run_seed, task=1):
+        model = build_unlearning(type='RandomDrop', seed=seed, task=task)
+        torch.manual_seed(run_seed)
+        torch.rand(3)  # what is drawn before must not matter
+        model.method.before_task(model.detector, images)
+        return torch.cat([(p == 0).flatten() for p in model.detector.parameters()])
+
+    assert torch.equal(dropped(5), dropped(5))
+    assert torch.equal(dropped(5), dropped(6)) == (seed is not None)
+    if seed is not None:
+        assert not torch.equal(dropped(5), dropped(5, task=2))
+
+
 def test_gradient_ascent_is_the_negative_loss(build_unlearning, pair):
     model = build(build_unlearning, 'GradientAscent', aux_losses=False)
     inputs, data_samples = copy.deepcopy(pair)
@@ -298,6 +410,34 @@ def test_retrain_starts_from_scratch_or_from_the_checkpoint(build_unlearning, ti
         assert not torch.equal(fresh[key], original[key])
     kept = build_unlearning(type='Retrain', start='checkpoint').detector.state_dict()
     assert all(torch.equal(kept[key], original[key]) for key in original)
+
+
+def test_retrain_from_scratch_keeps_nothing_that_was_trained(build_unlearning, tiny_weights):
+    trained = {k: torch.full_like(v, 77) for k, v in read_weights(tiny_weights).items()}
+    save_weights(trained, tiny_weights, {})
+    fresh = build_unlearning(type='Retrain').detector.state_dict()
+    assert [key for key, value in fresh.items() if (value == 77).any()] == []
+
+
+def test_retrain_on_coco_starts_from_imagenet(tmp_path):
+    """Also the stem and the first stage, which stay frozen."""
+    backbone = Config.fromfile(CONFIGS / 'methods/retrain.py').model.backbone
+    assert backbone.init_cfg.checkpoint.startswith(
+        'https://download.pytorch.org/models/resnet50-')
+    detector = BaseModule()
+    backbone.init_cfg.checkpoint = str(tmp_path / 'imagenet.pth')
+    detector.backbone = MODELS.build(backbone)
+    torch.save({k: torch.full_like(v, 77) for k, v in detector.backbone.state_dict().items()},
+               backbone.init_cfg.checkpoint)
+    METHODS.build(dict(type='Retrain', classes=CLASSES, split=SPLIT)).prepare(detector, None)
+    assert all((value == 77).all() for value in detector.backbone.state_dict().values())
+    assert not detector.backbone.conv1.weight.requires_grad
+
+
+def test_only_retrain_needs_the_weights_of_imagenet():
+    pretrained = {path.name for path in (CONFIGS / 'methods').glob('*.py')
+                  if 'init_cfg' in Config.fromfile(path).model.backbone}
+    assert pretrained == {'retrain.py'}
 
 
 def test_retrain_does_not_print_how_it_initialises(build_unlearning, capfd):
