@@ -76,7 +76,7 @@ def _choices(names, *values):
 tuning = dict(config='ddetr_forget_80-5.py', sequence=dict(order=7))
 grids = {
     "Retrain, authors' reading": _choices('lr', (4e-4,), (1e-3,), (3e-3,)),
-    'GradientAscent': _choices('lr', (1e-6,), (1e-5,)),
+    'GradientAscent': _choices('lr', (1e-6,), (3e-6,), (1e-5,)),
     'RandomDrop': _choices('rate', (0.01,), (0.05,), (0.2,)),
     'SSD': _choices('alpha', (10.0,), (100.0,), (1000.0,)),
     # The authors' weight first. L2 with a sink at 1e-3 gave H/H_max 21 %, with random labels
@@ -91,7 +91,8 @@ grids = {
                             (3e-3, 0.1, 'random'), (1e-3, 1.0, 'random'), (1e-3, 0.1, 'sink')),
     'FDR': _choices('lr weight relabel', (1e-3, 5.0, 'random'), (3e-3, 5.0, 'random'),
                     (1e-3, 0.5, 'random'), (1e-3, 5.0, 'sink')),
-    'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0)),
+    'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0),
+                      (1e-4, 0.1)),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 10.0)),
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
