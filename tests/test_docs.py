@@ -10,12 +10,16 @@ from conftest import ROOT
 from gslora_det.files import read_json
 
 
-def test_add_a_method(tmp_path, glyph80):
+def code_of_add_a_method(folder):
+    """Writes the two files of the page."""
     text = (ROOT / 'docs/add-a-method.md').read_text('utf-8')
     method, config = re.findall(r'```python\n(.*?)```', text, re.S)
-    (tmp_path / 'last_layer.py').write_text(method)
-    (tmp_path / 'my_config.py').write_text(
-        config.replace('configs/', f'{ROOT}/configs/'))
+    (folder / 'last_layer.py').write_text(method)
+    (folder / 'my_config.py').write_text(config.replace('configs/', f'{ROOT}/configs/'))
+
+
+def test_add_a_method(tmp_path, glyph80):
+    code_of_add_a_method(tmp_path)
     options = [f'{loader}_dataloader.dataset.data_root={glyph80}' for loader in ('train', 'val')]
     subprocess.run(
         [sys.executable, ROOT / 'tools/train.py', tmp_path / 'my_config.py', '--work-dir',
@@ -26,3 +30,13 @@ def test_add_a_method(tmp_path, glyph80):
     # Attention, cross attention, feed-forward network and norms of one layer of 128.
     assert 150_000 < task['trainable_parameters'] < 300_000
     assert task['images_seen'] == 2 * 16
+
+
+def test_the_added_method_passes_the_suite_for_every_method(tmp_path):
+    code_of_add_a_method(tmp_path)
+    result = subprocess.run(
+        [sys.executable, '-m', 'pytest', '-p', 'last_layer', '-p', 'no:cacheprovider',
+         'tests/test_methods/test_every_method.py', '-k', 'LastLayer'],
+        capture_output=True, text=True, cwd=ROOT,
+        env=dict(os.environ, PYTHONPATH=f'{tmp_path}:{ROOT}'))
+    assert result.returncode == 0 and '7 passed' in result.stdout, result.stdout
