@@ -123,6 +123,9 @@ class Comparison:
         cfg.merge_from_dict(setting)
         cfg.merge_from_dict(self.cfg.methods[cell.method].to_dict())
         cfg.merge_from_dict(cell.choice)
+        imports = [name for part in (cfg, self.cfg)
+                   for name in part.get('custom_imports', {}).get('imports', ())]
+        cfg.custom_imports = dict(imports=imports, allow_failed_imports=False)
         cfg.sequence.update(pictures=0, buffer_seed=123 + cell.seed)
         cfg.randomness.seed = cell.seed
         # The same number of images for all: who looks at one branch takes more steps.
@@ -130,8 +133,7 @@ class Comparison:
         kind = METHODS.get(cfg.method.type)
         if kind is None:
             raise ValueError(f"{cell.method}: no method '{cfg.method.type}' is registered: "
-                             'import its module by custom_imports, here and in the configs '
-                             'of the settings')
+                             'import its module by custom_imports')
         if not cfg.sequence.get('iters'):
             raise ValueError(f'{cfg.filename}: a comparison needs sequence.iters')
         used = sum(sizes[name] for name in kind.branches)

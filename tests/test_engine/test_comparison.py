@@ -67,6 +67,13 @@ def test_settings_and_methods_change_the_config(comparison):
     assert len(comparison.config(Cell('80-5 missing', 'L2', 0)).sequence.missing) == 5
 
 
+def test_cells_import_what_the_comparison_imports(comparison):
+    own = comparison.config(Cell('80-5', 'EWC', 0)).custom_imports.imports
+    comparison.cfg.custom_imports = dict(imports=['my_method'])
+    cfg = comparison.config(Cell('80-5', 'EWC', 0))
+    assert cfg.custom_imports.imports == [*own, 'my_method']
+
+
 def test_the_grid_is_tried_on_a_split_that_the_table_does_not_use(comparison):
     reported = {cell.setting: comparison.config(cell).sequence.order
                 for cell in comparison.cells(['GSLoRA'])}
