@@ -70,7 +70,7 @@ def _choices(names, *values):
 
 
 # Tuned on five classes of another order than the table's. Methods that are not here: Retrain
-# from scratch learns nothing in so few steps (AP_r 0.1 at 1e-4); RehearsalFinetune takes the
+# from scratch has too few steps to learn anything; RehearsalFinetune takes the
 # rate of Retrain, which trains alike; SCRUBS is SCRUB and a smoothing; HeadMask has no choice;
 # GSLoRA is as in its own config.
 tuning = dict(config='ddetr_forget_80-5.py', sequence=dict(order=7))
