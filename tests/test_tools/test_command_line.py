@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT, run
+from conftest import CHECKPOINT, ROOT, run, run_tool
 
 from gslora_det.engine.record import save_record
 from gslora_det.files import read_json, sha256
@@ -40,7 +40,7 @@ def test_train_runs_and_its_terminal_is_quiet(trained):
 
 
 def test_mixed_precision_runs_on_a_cpu(options, tmp_path):
-    result = run('tools/train.py', CONFIG, '--amp', '--work-dir', tmp_path, *options)
+    result = run_tool('tools/train.py', CONFIG, '--amp', '--work-dir', tmp_path, *options)
     assert result.returncode == 0, result.stderr
     assert "'type': 'Bf16OptimWrapper'" in (tmp_path / 'config.py').read_text()
     assert (tmp_path / 'task_1/merged.pth').exists()
@@ -50,8 +50,8 @@ def test_test_measures_merged_and_original(trained, options):
     folder, _ = trained
     for checkpoint in (folder / 'task_1/merged.pth',
                        'checkpoints/deformable-detr_r18_glyph80.pth'):
-        result = run('tools/test.py', CONFIG, checkpoint, '--work-dir', folder / 'test',
-                     *options)
+        result = run_tool('tools/test.py', CONFIG, checkpoint, '--work-dir', folder / 'test',
+                          *options)
         assert result.returncode == 0, result.stderr
         assert 'coco/AP_retained' in result.stdout + result.stderr
 
@@ -96,9 +96,9 @@ def test_merged_file_loads_in_plain_mmdet(trained, tmp_path):
 
 def test_verify_says_what_differs(trained):
     folder, _ = trained
-    result = run('tools/verify.py', folder, '--no-metrics')
+    result = run_tool('tools/verify.py', folder, '--no-metrics')
     assert result.returncode == 0 and result.stdout.count('PASS') == 6, result.stderr
-    missing = run('tools/verify.py', folder / 'task_1')
+    missing = run_tool('tools/verify.py', folder / 'task_1')
     assert missing.returncode == 2
     assert missing.stderr == f'error: {folder}/task_1/sequence.json is missing\n'
 
@@ -126,7 +126,7 @@ def test_malicious_checkpoints_never_run(malicious, options):
         ('visualize.py', CONFIG, malicious / 'malicious.pth', malicious / 'malicious.pth',
          '--out', malicious / 'pictures', *options)]
     for tool, config, *arguments in commands:
-        result = run(ROOT / 'tools' / tool, ROOT / config, *arguments, cwd=malicious)
+        result = run_tool(ROOT / 'tools' / tool, ROOT / config, *arguments, cwd=malicious)
         assert result.returncode == 2
         assert 'which could run code' in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
@@ -140,9 +140,8 @@ def test_a_malicious_work_dir_is_not_run_by_report(malicious, trained):
     record = read_json(folder / 'sequence.json')
     record['tasks'][0]['merged']['sha256'] = sha256(folder / 'task_1/merged.pth')
     save_record(folder, record)
-    result = run(ROOT / 'tools/report.py', folder, '--out', malicious / 'report.html',
-                 '--cfg-options', f'load_from={ROOT}/checkpoints/deformable-detr_r18_glyph80.pth',
-                 cwd=malicious)
+    result = run_tool(ROOT / 'tools/report.py', folder, '--out', malicious / 'report.html',
+                      '--cfg-options', f'load_from={CHECKPOINT}', cwd=malicious)
     assert result.returncode == 2 and 'which could run code' in result.stderr
     assert not (malicious / 'canary').exists() and not (malicious / 'report.html').exists()
 
@@ -154,8 +153,8 @@ def test_a_malicious_checkpoint_is_not_run_by_compare(malicious, glyph80):
         f"train_dataloader=dict(dataset=dict(data_root='{glyph80}')), "
         f"val_dataloader=dict(dataset=dict(data_root='{glyph80}'))))\n"
         'methods, seeds = dict(GSLoRA=dict()), dict(one=1)\n')
-    result = run(ROOT / 'tools/compare.py', malicious / 'comparison.py', '--work-dir',
-                 malicious / 'comparison', cwd=malicious)
+    result = run_tool(ROOT / 'tools/compare.py', malicious / 'comparison.py', '--work-dir',
+                      malicious / 'comparison', cwd=malicious)
     assert result.returncode == 1 and 'one__GSLoRA__0 failed' in result.stdout
     log = (malicious / 'comparison/runs/one__GSLoRA__0/log.txt').read_text('utf-8')
     assert 'which could run code' in log
@@ -168,24 +167,24 @@ def test_a_malicious_checkpoint_is_not_run_by_compare(malicious, glyph80):
      'data/coco/annotations/instances_train2017.json is missing. COCO 2017 is expected'),
 ])
 def test_bad_input_ends_train_with_one_line(arguments, message, tmp_path):
-    result = run('tools/train.py', *arguments, '--work-dir', tmp_path / 'run')
+    result = run_tool('tools/train.py', *arguments, '--work-dir', tmp_path / 'run')
     assert result.returncode == 2 and message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / 'run').exists()
 
 
 def test_doctor_passes_here_and_names_what_fails(options):
-    good = run('tools/doctor.py', CONFIG, *options)
+    good = run_tool('tools/doctor.py', CONFIG, *options)
     assert good.returncode == 0, good.stdout
     assert good.stdout.count('PASS') == 6
-    bad = run('tools/doctor.py', CONFIG, *options, 'load_from=nowhere.pth')
+    bad = run_tool('tools/doctor.py', CONFIG, *options, 'load_from=nowhere.pth')
     assert bad.returncode == 1 and 'FAIL  checkpoint: checkpoint nowhere.pth' in bad.stdout
 
 
 def test_report_shows_a_run_and_is_one_file(trained, tmp_path):
     folder, _ = trained
     out = tmp_path / 'new/report.html'
-    result = run('tools/report.py', folder, '--out', out, '--pictures', '3')
+    result = run_tool('tools/report.py', folder, '--out', out, '--pictures', '3')
     assert result.returncode == 0, result.stderr
     page = out.read_text('utf-8')
     assert 'Report on forgetting 1 of 80 classes' in page and '3 of 3 images' in page
@@ -203,7 +202,7 @@ def test_bad_input_ends_report_with_one_line(trained, tmp_path):
         (folder / 'config.py').write_text((trained[0] / 'config.py').read_text('utf-8'))
         if content:
             save_record(folder, content)
-        result = run('tools/report.py', folder, '--out', tmp_path / 'report.html')
+        result = run_tool('tools/report.py', folder, '--out', tmp_path / 'report.html')
         assert result.returncode == 2 and message in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
     assert not (tmp_path / 'report.html').exists()

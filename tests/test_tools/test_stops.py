@@ -24,7 +24,9 @@ def test_a_signal_ends_training_with_one_line(glyph80, tmp_path, kind, code, who
     process = subprocess.Popen(
         list(map(str, command)), cwd=ROOT, start_new_session=True, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)))
+        env=dict(os.environ, PYTHONPATH=str(ROOT)),
+        # As a terminal starts it: where tests run in parallel, Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     for line in process.stdout:
         if line.startswith('trainable'):
             break

@@ -3,7 +3,7 @@ import re
 
 import numpy as np
 import pytest
-from conftest import ROOT, run
+from conftest import ROOT, run_tool
 from mmengine.config import Config
 from PIL import Image
 
@@ -30,9 +30,9 @@ def scene(glyph80, tmp_path_factory):
 
 
 def visualize(scene, glyph80, out, *arguments, original=ORIGINAL, unlearned=None):
-    return run('tools/visualize.py', CONFIG, original, unlearned or scene[3], *arguments,
-               '--out', out, '--cfg-options',
-               f'val_dataloader.dataset.data_root={glyph80}')
+    return run_tool('tools/visualize.py', CONFIG, original, unlearned or scene[3], *arguments,
+                    '--out', out, '--cfg-options',
+                    f'val_dataloader.dataset.data_root={glyph80}')
 
 
 def test_images_of_a_class_are_drawn_and_counted(scene, glyph80, tmp_path):
