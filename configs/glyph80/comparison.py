@@ -43,7 +43,7 @@ methods = {
     'Retrain, from scratch': _trained(1e-4, type='Retrain', start='scratch'),
     "Retrain, authors' reading": _trained(3e-3, type='Retrain', start='checkpoint'),
     'RehearsalFinetune': _trained(3e-3, type='RehearsalFinetune'),
-    'GradientAscent': _trained(1e-6, type='GradientAscent'),
+    'GradientAscent': _trained(3e-6, type='GradientAscent'),
     'RandomDrop': dict(method=dict(_delete_=True, type='RandomDrop', rate=0.05)),
     'HeadMask': dict(method=dict(_delete_=True, type='HeadMask')),
     'SSD': dict(method=dict(_delete_=True, type='SSD', alpha=1000.0)),
@@ -91,8 +91,7 @@ grids = {
                             (3e-3, 0.1, 'random'), (1e-3, 1.0, 'random'), (1e-3, 0.1, 'sink')),
     'FDR': _choices('lr weight relabel', (1e-3, 5.0, 'random'), (3e-3, 5.0, 'random'),
                     (1e-3, 0.5, 'random'), (1e-3, 5.0, 'sink')),
-    'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0),
-                      (1e-4, 0.1)),
+    'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0)),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 10.0)),
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
