@@ -66,6 +66,7 @@ def test_missing_classes_have_no_training_data_but_stay_retained(cfg, glyph80, t
     assert set(task.buffers['retain']) & set().union(*(shown[name] for name in missing))
 
     run = task_config(cfg, task, tmp_path, list(CLASSES), 'weights.pth', {}, {})
+    (tmp_path / 'task_1').mkdir()
     write_json(tmp_path / 'task_1/buffers.json', task.buffers)
     for branch, names in zip(run.train_dataloader.dataset.datasets,
                              (set(task.split.forgotten), trained)):
