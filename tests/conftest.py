@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import resource
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,10 +27,16 @@ from mmdet.structures import DetDataSample  # noqa: E402
 from gslora_det.datasets import ensure_glyph80  # noqa: E402
 from gslora_det.engine.checkpoint import save_weights  # noqa: E402
 from gslora_det.engine.sequence import UnlearningSequence  # noqa: E402
+from gslora_det.files import folder_lock  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
 CHECKPOINT = ROOT / 'checkpoints/deformable-detr_r18_glyph80.pth'
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    return os.cpu_count() + 1  # some tests wait: for another process, a kernel, a browser
 
 
 def run(*command, cwd=ROOT, **env):
@@ -46,22 +53,64 @@ _FORKS.set_forkserver_preload(['gslora_det.cli', 'gslora_det.report', 'mmdet.mod
 
 
 def _script(command, cwd, env, out, err):
+    os.setsid()
+    # As a terminal starts it: where tests run in parallel, Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    multiprocessing.set_start_method('fork', force=True)  # of a new process, too
     os.chdir(cwd)
-    os.environ.update(env, PYTHONPATH=str(ROOT))
+    os.environ.update(env)
+    sys.path[:0] = env['PYTHONPATH'].split(os.pathsep)
     for descriptor, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY), descriptor)
     sys.argv = command
     runpy.run_path(command[0], run_name='__main__')
 
 
-def run_tool(*command, cwd=ROOT, **env):
-    """As :func:`run`, but in a fork of a process that has imported the packages."""
-    command = list(map(str, command))
+@contextlib.contextmanager
+def running_tool(*command, cwd=ROOT, **env):
+    """A tool in a fork of a process that has imported the packages, in a group of its own.
+
+    Yields the process and the files that it writes its output and errors to.
+    """
+    command, env = list(map(str, command)), {'PYTHONPATH': str(ROOT), **env}
     with tempfile.NamedTemporaryFile('r') as out, tempfile.NamedTemporaryFile('r') as err:
         process = _FORKS.Process(target=_script, args=(command, cwd, env, out.name, err.name))
         process.start()
+        yield process, out, err
+        process.join()
+
+
+def run_tool(*command, **options):
+    """As :func:`run`, by :func:`running_tool`."""
+    with running_tool(*command, **options) as (process, out, err):
         process.join()
         return subprocess.CompletedProcess(command, process.exitcode, out.read(), err.read())
+
+
+def fork(function):
+    """Starts a function in a fork of this process."""
+    process = multiprocessing.get_context('fork').Process(target=function)
+    process.start()
+    return process
+
+
+@contextlib.contextmanager
+def locked_by_another(path):
+    """Within the block, another process holds the lock."""
+    locked, done = multiprocessing.Event(), multiprocessing.Event()
+
+    def other():
+        with folder_lock(path):
+            locked.set()
+            done.wait(60)
+
+    process = fork(other)
+    assert locked.wait(60)
+    try:
+        yield
+    finally:
+        done.set()
+        process.join()
 
 
 @contextlib.contextmanager
@@ -87,9 +136,9 @@ def seed():
 
 @pytest.fixture(scope='session')
 def glyph80(tmp_path_factory):
-    """A small Glyph80: 160 training and 24 validation images."""
+    """A small Glyph80: 160 training and 12 validation images."""
     root = tmp_path_factory.mktemp('data') / 'glyph80'
-    ensure_glyph80(str(root), num_train=160, num_val=24)
+    ensure_glyph80(str(root), num_train=160, num_val=12)
     return root
 
 

@@ -1,11 +1,8 @@
 """The code of the pages under docs/ runs as it is printed there."""
 
-import os
 import re
-import subprocess
-import sys
 
-from conftest import ROOT
+from conftest import ROOT, run_tool
 
 from gslora_det.files import read_json
 
@@ -21,11 +18,11 @@ def code_of_add_a_method(folder):
 def test_add_a_method(tmp_path, glyph80):
     code_of_add_a_method(tmp_path)
     options = [f'{loader}_dataloader.dataset.data_root={glyph80}' for loader in ('train', 'val')]
-    subprocess.run(
-        [sys.executable, ROOT / 'tools/train.py', tmp_path / 'my_config.py', '--work-dir',
-         tmp_path / 'run', '--cfg-options', 'sequence.iters=2', 'sequence.pictures=0', *options,
-         f'val_evaluator.ann_file={glyph80}/annotations/val.json'],
-        check=True, cwd=ROOT, env=dict(os.environ, PYTHONPATH=f'{tmp_path}:{ROOT}'))
+    result = run_tool(
+        ROOT / 'tools/train.py', tmp_path / 'my_config.py', '--work-dir', tmp_path / 'run',
+        '--cfg-options', 'sequence.iters=2', 'sequence.pictures=0', *options,
+        f'val_evaluator.ann_file={glyph80}/annotations/val.json', PYTHONPATH=str(tmp_path))
+    assert result.returncode == 0, result.stderr
     task, = read_json(tmp_path / 'run/sequence.json')['tasks']
     # Attention, cross attention, feed-forward network and norms of one layer of 128.
     assert 150_000 < task['trainable_parameters'] < 300_000
@@ -34,9 +31,9 @@ def test_add_a_method(tmp_path, glyph80):
 
 def test_the_added_method_passes_the_suite_for_every_method(tmp_path):
     code_of_add_a_method(tmp_path)
-    result = subprocess.run(
-        [sys.executable, '-m', 'pytest', '-p', 'last_layer', '-p', 'no:cacheprovider',
-         'tests/test_methods/test_every_method.py', '-k', 'LastLayer'],
-        capture_output=True, text=True, cwd=ROOT,
-        env=dict(os.environ, PYTHONPATH=f'{tmp_path}:{ROOT}'))
+    suite = tmp_path / 'suite.py'
+    suite.write_text('import pytest, sys; sys.exit(pytest.main(sys.argv[1:]))')
+    result = run_tool(
+        suite, '-p', 'last_layer', '-p', 'no:cacheprovider',
+        'tests/test_methods/test_every_method.py', '-k', 'LastLayer', PYTHONPATH=str(tmp_path))
     assert result.returncode == 0 and '7 passed' in result.stdout, result.stdout

@@ -1,11 +1,11 @@
 import hashlib
 import os
-import subprocess
-import sys
+import signal
+import time
 
 import pytest
 import torch
-from conftest import full_disk
+from conftest import fork, full_disk
 from mmengine.runner import save_checkpoint
 
 from gslora_det.engine.checkpoint import install_atomic_writer, save_adapter, save_weights
@@ -52,23 +52,30 @@ def test_a_folder_that_takes_no_files_is_named(folder):
 
 
 def test_a_child_does_not_keep_the_lock_of_a_killed_process(tmp_path):
-    code = ('import os, signal, time\nfrom gslora_det.files import folder_lock\n'
-            f'with folder_lock(r"{tmp_path / "lock"}"):\n'
-            '    child = os.fork()\n'
-            '    if not child:\n        time.sleep(60)\n'
-            '    print(child, flush=True)\n    os.kill(os.getpid(), 9)')
-    killed = subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.PIPE, text=True)
-    child = int(killed.stdout.readline())
-    killed.wait()
+    reading, writing = os.pipe()
+
+    def killed():
+        with folder_lock(tmp_path / 'lock'):
+            child = os.fork()
+            if not child:
+                time.sleep(60)
+            os.write(writing, str(child).encode())
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    fork(killed).join()
+    child = int(os.read(reading, 20))
     with folder_lock(tmp_path / 'lock', blocking=False):
-        os.kill(child, 9)
+        os.kill(child, signal.SIGKILL)
 
 
 def test_drafts_of_killed_processes_are_removed(tmp_path):
     (tmp_path / 'task_1').mkdir()
-    code = ('import os\nfrom gslora_det.files import atomic_write\n'
-            f'with atomic_write(r"{tmp_path / "task_1/a.json"}"): os.kill(os.getpid(), 9)')
-    subprocess.run([sys.executable, '-c', code])
+
+    def killed():
+        with atomic_write(tmp_path / 'task_1/a.json'):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    fork(killed).join()
     (tmp_path / 'task_1/b.json').write_text('{}')
     assert len(list((tmp_path / 'task_1').iterdir())) == 2
     remove_drafts(tmp_path)
@@ -95,11 +102,14 @@ def test_sha256(tmp_path):
     assert sha256(tmp_path / 'file') == hashlib.sha256(b'x' * 3_000_000).hexdigest()
 
 
-def test_a_second_process_is_refused(tmp_path):
-    code = ('from gslora_det.files import folder_lock\n'
-            f'with folder_lock(r"{tmp_path / "lock"}", blocking=False): print("got it")')
+def test_a_second_process_is_refused(tmp_path, capfd):
+    def other():
+        with folder_lock(tmp_path / 'lock', blocking=False):
+            print('got it', flush=True)
+
     with folder_lock(tmp_path / 'lock'):
-        second = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
-    assert second.returncode != 0 and 'another process works in' in second.stderr
-    third = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
-    assert third.stdout.strip() == 'got it'
+        second = fork(other)
+        second.join()
+    assert second.exitcode and 'another process works in' in capfd.readouterr().err
+    fork(other).join()
+    assert capfd.readouterr().out.strip() == 'got it'

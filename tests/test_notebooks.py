@@ -44,7 +44,8 @@ def test_notebooks_run(glyph80, tmp_path, monkeypatch):
     for path in NOTEBOOKS:  # in order: the second looks at what the first erased
         notebook = read(path)
         for cell in notebook.cells:  # what they erase in 40 steps is in the committed outputs
-            cell.source = cell.source.replace('iters=40', 'iters=2')
+            cell.source = cell.source.replace('iters=40', 'iters=2').replace(
+                'batch_size=8', 'batch_size=2')
         nbclient.NotebookClient(notebook, timeout=900, resources=dict(
             metadata=dict(path=str(tmp_path / 'notebooks')))).execute()
         said[path.stem] = text_of(notebook)

@@ -2,10 +2,12 @@
 
 import contextlib
 import json
+import math
 import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence
 
@@ -172,8 +174,9 @@ class Comparison:
         configs = {cell.name: self.config(cell) for cell in open_cells}
         with Progress(TextColumn('{task.description}'), BarColumn(None),
                       MofNCompleteColumn(), TextColumn('left'),
-                      TimeRemainingColumn()) as progress:
+                      TimeRemainingColumn(), speed_estimate_period=math.inf) as progress:
             bar = progress.add_task('', total=sum(map(_steps, configs.values())))
+            progress.advance(bar, 0)  # speed is measured from here
             for cell in open_cells:
                 progress.update(bar, description=cell.name)
                 folder = self.work_dir / 'runs' / cell.name
@@ -188,6 +191,9 @@ class Comparison:
                             for task in (folder / 'run').glob('task_*'):
                                 shutil.rmtree(task)
                 progress.advance(bar, _steps(configs[cell.name]))
+                if not progress.console.is_terminal:  # where no bar is drawn
+                    left = timedelta(seconds=progress.tasks[bar].time_remaining or 0)
+                    progress.console.print(f'{cell.name} is done, left {left}', soft_wrap=True)
         return failed
 
     def _run(self, cell: Cell, cfg: Config, folder: Path, train: Path) -> bool:

@@ -1,9 +1,7 @@
 import json
-import subprocess
-import sys
 
 import pytest
-from conftest import CONFIGS
+from conftest import CONFIGS, locked_by_another
 from mmengine.config import Config
 
 from gslora_det.engine.comparison import TUNING, Cell, Comparison
@@ -98,12 +96,16 @@ def test_chosen_values_are_in_the_grids(comparison):
         assert chosen in grid, method
 
 
-def test_finished_cells_are_not_repeated_and_failed_ones_are_named(comparison, tmp_path):
+def test_finished_cells_are_not_repeated_and_failed_ones_are_named(
+        comparison, tmp_path, capsys):
     train = tmp_path / 'train.py'
     train.write_text(TRAIN)
     cells = comparison.cells(['EWC', 'HeadMask', 'SSD'], ['80-5 4-shot'], [0])
     failed = comparison.run(cells, train)
     assert [cell.method for cell in failed] == ['HeadMask']
+    lines = [line for line in capsys.readouterr().out.splitlines() if ', left ' in line]
+    assert [line.split()[0] for line in lines] == [cell.name for cell in cells]
+    assert not lines[0].endswith(' 0:00:00') and lines[-1].endswith(' 0:00:00')
     results = comparison.results(cells)
     assert {cell.method for cell in results} == {'EWC', 'SSD'}
     first = tmp_path / 'runs/80-5_4-shot__EWC__0/run'
@@ -156,13 +158,6 @@ def test_a_cell_that_another_process_works_on_is_left_to_it(comparison, tmp_path
     cell = Cell('80-5', 'EWC', 0)
     folder = tmp_path / 'runs' / cell.name
     folder.mkdir(parents=True)
-    other = subprocess.Popen(
-        [sys.executable, '-c', 'from gslora_det.files import folder_lock\n'
-         f'with folder_lock({str(folder / ".lock")!r}): print(1, flush=True); input()'],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    other.stdout.readline()
-    try:
+    with locked_by_another(folder / '.lock'):
         assert comparison.run([cell], train) == []
-    finally:
-        other.communicate(b'\n')
     assert not comparison.results([cell])

@@ -1,11 +1,10 @@
 import math
-import multiprocessing
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import CHECKPOINT, full_disk
+from conftest import CHECKPOINT, full_disk, locked_by_another
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.visualization import LocalVisBackend
@@ -14,7 +13,7 @@ from gslora_det.engine.checkpoint import CheckpointError, read_checkpoint, read_
 from gslora_det.engine.export import export
 from gslora_det.engine.record import load_record, new_record, save_record
 from gslora_det.engine.sequence import UnlearningSequence
-from gslora_det.files import folder_lock, read_json, sha256
+from gslora_det.files import read_json, sha256
 
 # isort: split
 from mmdet.registry import HOOKS, VISBACKENDS
@@ -241,7 +240,7 @@ def test_weights_that_are_not_finite_stop_the_run(config, tmp_path):
 
 
 def test_one_step_less_ends_differently(finished, config, tmp_path):
-    UnlearningSequence(config(tmp_path, **{'sequence.iters': 4})).run()
+    UnlearningSequence(config(tmp_path, **{'sequence.iters': 4, 'sequence.num_tasks': 1})).run()
     assert not same(weights_of(finished, 1), weights_of(tmp_path, 1))
 
 
@@ -251,20 +250,9 @@ def test_a_finished_folder_is_not_overwritten(finished, config):
 
 
 def test_a_second_process_is_refused(config, tmp_path):
-    def other(locked, done):
-        with folder_lock(tmp_path / '.lock'):
-            locked.set()
-            done.wait(60)
-
-    fork = multiprocessing.get_context('fork')
-    locked, done = fork.Event(), fork.Event()
-    process = fork.Process(target=other, args=(locked, done))
-    process.start()
-    assert locked.wait(60)
-    with pytest.raises(ValueError, match=f'another process works in {tmp_path}'):
+    with locked_by_another(tmp_path / '.lock'), pytest.raises(
+            ValueError, match=f'another process works in {tmp_path}'):
         UnlearningSequence(config(tmp_path)).run()
-    done.set()
-    process.join()
     assert not (tmp_path / 'sequence.json').exists()
 
 

@@ -47,7 +47,7 @@ def start(glyph80, tmp_path_factory):
     (folder / 'losses_hook.py').write_text(HOOK)
     # An odd number of validation images: one process of two is given one of them again.
     coco = read_json(glyph80 / 'annotations/val.json')
-    coco['images'] = coco['images'][:23]
+    coco['images'] = coco['images'][:11]
     kept = {image['id'] for image in coco['images']}
     coco['annotations'] = [a for a in coco['annotations'] if a['image_id'] in kept]
     write_json(folder / 'val.json', coco)
@@ -57,16 +57,16 @@ def start(glyph80, tmp_path_factory):
         f"custom_hooks = [dict(type='LossesHook')]\n"
         f"load_from = '{ROOT}/checkpoints/deformable-detr_r18_glyph80.pth'\n")
 
-    def run(name, processes, iters=4, **env):
+    def run(name, processes, *options, **env):
         work_dir = folder / name
         arguments = [
-            '--work-dir', work_dir, '--cfg-options', f'sequence.iters={iters}',
+            '--work-dir', work_dir, '--cfg-options', 'sequence.iters=4',
             f'sequence.forget.batch_size={4 // processes}',
             f'sequence.retain.batch_size={8 // processes}', 'sequence.pictures=2',
             f'val_dataloader.dataset.ann_file={folder}/val.json',
             f'val_evaluator.ann_file={folder}/val.json', *(
                 f'{split}_dataloader.dataset.data_root={glyph80}'
-                for split in ('train', 'val', 'test'))]
+                for split in ('train', 'val', 'test')), *options]
         command = ([sys.executable, ROOT / 'tools/train.py', folder / 'config.py']
                    if processes == 1 else
                    [ROOT / 'tools/dist_train.sh', folder / 'config.py', processes])
@@ -122,15 +122,22 @@ def test_rank_0_alone_writes_and_speaks(one_and_two):
     assert len(list(folder.glob('task_1/*/*.log'))) == 1
 
 
-def test_an_exception_on_one_rank_ends_all_with_its_traceback(start):
-    folder, steps, result = start('raise', 2, FAULT='raise')
+@pytest.fixture(scope='module')
+def original(one_and_two):
+    """Where the original model has been measured."""
+    (folder, _, _), _ = one_and_two
+    return f'sequence.original={folder}/sequence.json'
+
+
+def test_an_exception_on_one_rank_ends_all_with_its_traceback(start, original):
+    folder, steps, result = start('raise', 2, original, FAULT='raise')
     assert result.returncode != 0 and len(steps) == 1
     assert "raise RuntimeError('no luck on rank 1')" in result.stderr
     assert not list(folder.glob('task_1/merged.pth'))
 
 
-def test_a_loss_that_is_not_finite_on_one_rank_ends_all(start):
-    folder, steps, result = start('nan', 2, FAULT='nan')
+def test_a_loss_that_is_not_finite_on_one_rank_ends_all(start, original):
+    folder, steps, result = start('nan', 2, original, FAULT='nan')
     assert result.returncode != 0 and len(steps) == 2
     errors = [line for line in result.stderr.splitlines() if line.startswith('error: ')]
     assert len(errors) == 1 and errors[0].startswith(

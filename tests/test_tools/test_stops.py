@@ -2,39 +2,32 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
-from conftest import ROOT
+from conftest import running_tool
 
 
 @pytest.mark.parametrize('kind, code, whole_group', [
     (signal.SIGTERM, 143, False), (signal.SIGINT, 130, True)])
 def test_a_signal_ends_training_with_one_line(glyph80, tmp_path, kind, code, whole_group):
     command = [
-        sys.executable, 'tools/train.py', 'configs/glyph80/ddetr_forget_80-1.py',
+        'tools/train.py', 'configs/glyph80/ddetr_forget_80-1.py',
         '--work-dir', tmp_path / 'run', '--cfg-options', 'sequence.iters=1000',
         'sequence.retain.batch_size=2', 'sequence.forget.batch_size=2',
         'train_dataloader.num_workers=1', 'train_dataloader.persistent_workers=True',
         f'val_evaluator.ann_file={glyph80}/annotations/val.json',
         *(f'{split}_dataloader.dataset.data_root={glyph80}'
           for split in ('train', 'val', 'test'))]
-    process = subprocess.Popen(
-        list(map(str, command)), cwd=ROOT, start_new_session=True, text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=dict(os.environ, PYTHONPATH=str(ROOT)),
-        # As a terminal starts it: where tests run in parallel, Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
-    for line in process.stdout:
-        if line.startswith('trainable'):
-            break
-    time.sleep(2)  # into the steps, where the worker runs
-    # Ctrl-C reaches all processes of a terminal; a scheduler signals the first alone.
-    (os.killpg if whole_group else os.kill)(process.pid, kind)
-    _, errors = process.communicate(timeout=600)
-    assert process.returncode == code
-    assert errors.strip() == 'stopped: the same command with --resume continues'
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    with running_tool(*command) as (process, out, errors):
+        while 'trainable' not in out.read():
+            assert process.is_alive()
+            time.sleep(0.1)
+        time.sleep(2)  # into the steps, where the worker runs
+        # Ctrl-C reaches all processes of a terminal; a scheduler signals the first alone.
+        (os.killpg if whole_group else os.kill)(process.pid, kind)
+        process.join(timeout=600)
+        assert process.exitcode == code
+        assert errors.read().strip() == 'stopped: the same command with --resume continues'
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
