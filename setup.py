@@ -22,6 +22,6 @@ setup(
     extras_require={
         'mmdet': ['onedl-mmdetection>=3.5', 'onedl-mmcv>=2.3', 'onedl-mmengine>=0.10.12'],
         'notebook': ['nbclient', 'ipykernel'],
-        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'nbclient', 'ipykernel', 'ruff',
+        'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ipython', 'nbformat', 'ruff',
                  'selenium'],
     })

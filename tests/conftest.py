@@ -1,5 +1,5 @@
 import contextlib
-import copy
+import gc
 import multiprocessing
 import os
 import resource
@@ -34,11 +34,6 @@ CONFIGS = ROOT / 'configs'
 CHECKPOINT = ROOT / 'checkpoints/deformable-detr_r18_glyph80.pth'
 
 
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers():
-    return os.cpu_count() + 1  # some tests wait: for another process, a kernel, a browser
-
-
 def run(*command, cwd=ROOT, **env):
     """Runs Python as a user would."""
     return subprocess.run(
@@ -49,7 +44,8 @@ def run(*command, cwd=ROOT, **env):
 # Most of what a tool takes is the time to import torch and mmdet.
 _FORKS = multiprocessing.get_context('forkserver')
 _FORKS.set_forkserver_preload(['gslora_det.cli', 'gslora_det.report', 'mmdet.models',
-                               'mmdet.datasets', 'mmdet.engine', 'mmdet.evaluation'])
+                               'mmdet.datasets', 'mmdet.engine', 'mmdet.evaluation',
+                               'torch._dynamo'])  # as the first optimiser does
 
 
 def _script(command, cwd, env, out, err):
@@ -125,8 +121,9 @@ def full_disk(size):
 
 
 @pytest.fixture(scope='session', autouse=True)
-def default_scope():
+def setup():
     init_default_scope('mmdet')
+    gc.freeze()  # MMEngine collects garbage with every data set; not what is imported by now
 
 
 @pytest.fixture(autouse=True)
@@ -142,9 +139,7 @@ def glyph80(tmp_path_factory):
     return root
 
 
-@pytest.fixture
-def tiny_config():
-    """A Deformable DETR of one encoder and two decoder layers, five classes."""
+def _tiny_config():
     cfg = Config.fromfile(CONFIGS / '_base_/models/deformable-detr_r18_glyph80.py').model
     cfg.backbone.base_channels = 8
     cfg.neck.in_channels = [16, 32, 64]
@@ -163,14 +158,22 @@ def tiny_config():
 
 
 @pytest.fixture
-def tiny_weights(tiny_config, tmp_path):
+def tiny_config():
+    """A Deformable DETR of one encoder and two decoder layers, five classes."""
+    return _tiny_config()
+
+
+@pytest.fixture(scope='session')
+def tiny_weights(tmp_path_factory):
     """A checkpoint of the tiny detector, with random weights."""
-    detector = MODELS.build(copy.deepcopy(tiny_config))
+    torch.manual_seed(0)
+    detector = MODELS.build(_tiny_config())
     detector.init_weights()
     for branch in detector.bbox_head.reg_branches:  # MMDet starts them at zero
         torch.nn.init.normal_(branch[-1].weight, std=0.1)
-    save_weights(detector.state_dict(), tmp_path / 'tiny.pth', {})
-    return str(tmp_path / 'tiny.pth')
+    path = tmp_path_factory.mktemp('weights') / 'tiny.pth'
+    save_weights(detector.state_dict(), path, {})
+    return str(path)
 
 
 def samples(labels_per_image, size=64, seed=0):
@@ -233,10 +236,10 @@ SPLIT = dict(retained=['a', 'b', 'c'], forgotten=['e'], old=['d'])
 @pytest.fixture
 def build_unlearning(tiny_config, tiny_weights):
     """Builds an UnlearningDetector around the tiny detector."""
-    def build(split=SPLIT, **method):
+    def build(split=SPLIT, weights=tiny_weights, **method):
         method = dict(dict(type='GSLoRA', classes=CLASSES, split=split), **method)
         if method['type'].startswith('GSLoRA'):
             method.setdefault('rank', 2)
         return MODELS.build(dict(type='UnlearningDetector', detector=tiny_config,
-                                 method=method, weights=tiny_weights))
+                                 method=method, weights=weights))
     return build

@@ -39,10 +39,10 @@ from gslora_det.files import read_json  # noqa: E402
 
 @DATASETS.register_module()
 class TinyGlyph80(Glyph80Dataset):
-    """160 training and 24 validation images."""
+    """160 training and 12 validation images."""
 
     def __init__(self, *args, data_root, **kwargs):
-        ensure_glyph80(data_root, num_train=160, num_val=24)
+        ensure_glyph80(data_root, num_train=160, num_val=12)
         super().__init__(*args, data_root=data_root, **kwargs)
 
 

@@ -412,10 +412,12 @@ def test_retrain_starts_from_scratch_or_from_the_checkpoint(build_unlearning, ti
     assert all(torch.equal(kept[key], original[key]) for key in original)
 
 
-def test_retrain_from_scratch_keeps_nothing_that_was_trained(build_unlearning, tiny_weights):
+def test_retrain_from_scratch_keeps_nothing_that_was_trained(
+        build_unlearning, tiny_weights, tmp_path):
     trained = {k: torch.full_like(v, 77) for k, v in read_weights(tiny_weights).items()}
-    save_weights(trained, tiny_weights, {})
-    fresh = build_unlearning(type='Retrain').detector.state_dict()
+    save_weights(trained, tmp_path / 'trained.pth', {})
+    fresh = build_unlearning(
+        weights=str(tmp_path / 'trained.pth'), type='Retrain').detector.state_dict()
     assert [key for key, value in fresh.items() if (value == 77).any()] == []
 
 
