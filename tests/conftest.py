@@ -1,5 +1,4 @@
 import contextlib
-import gc
 import multiprocessing
 import os
 import resource
@@ -121,9 +120,8 @@ def full_disk(size):
 
 
 @pytest.fixture(scope='session', autouse=True)
-def setup():
+def default_scope():
     init_default_scope('mmdet')
-    gc.freeze()  # MMEngine collects garbage with every data set; not what is imported by now
 
 
 @pytest.fixture(autouse=True)
@@ -214,7 +212,8 @@ def config(glyph80):
             'sequence.forget.batch_size': 2, 'sequence.retain.batch_size': 2, **options})
         for name in ('train', 'val'):
             loader = cfg[f'{name}_dataloader']
-            loader.dataset.data_root = str(glyph80)
+            # Serialising collects the garbage of everything that is imported.
+            loader.dataset.update(data_root=str(glyph80), serialize_data=False)
             loader.update(num_workers=0, persistent_workers=False)
         cfg.val_evaluator.ann_file = str(glyph80 / 'annotations/val.json')
         return cfg

@@ -182,18 +182,18 @@ class Comparison:
                 folder = self.work_dir / 'runs' / cell.name
                 folder.mkdir(parents=True, exist_ok=True)
                 with _free(folder) as free:
-                    if free and not self.results([cell]):
-                        if not self._run(cell, configs[cell.name], folder, train):
-                            failed.append(cell)
-                            progress.console.print(
-                                f'{cell.name} failed: see {folder}/log.txt', soft_wrap=True)
-                        elif not keep_weights:
-                            for task in (folder / 'run').glob('task_*'):
-                                shutil.rmtree(task)
+                    run = free and not self.results([cell])  # else another process has it
+                    if run and not self._run(cell, configs[cell.name], folder, train):
+                        failed.append(cell)
+                        progress.console.print(
+                            f'{cell.name} failed: see {folder}/log.txt', soft_wrap=True)
+                    elif run and not keep_weights:
+                        for task in (folder / 'run').glob('task_*'):
+                            shutil.rmtree(task)
                 progress.advance(bar, _steps(configs[cell.name]))
-                if not progress.console.is_terminal:  # where no bar is drawn
+                if run and not progress.console.is_terminal:  # where no bar is drawn
                     left = timedelta(seconds=progress.tasks[bar].time_remaining or 0)
-                    progress.console.print(f'{cell.name} is done, left {left}', soft_wrap=True)
+                    progress.console.print(f'{cell.name}: ended, left {left}', soft_wrap=True)
         return failed
 
     def _run(self, cell: Cell, cfg: Config, folder: Path, train: Path) -> bool:

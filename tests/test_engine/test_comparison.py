@@ -104,7 +104,7 @@ def test_finished_cells_are_not_repeated_and_failed_ones_are_named(
     failed = comparison.run(cells, train)
     assert [cell.method for cell in failed] == ['HeadMask']
     lines = [line for line in capsys.readouterr().out.splitlines() if ', left ' in line]
-    assert [line.split()[0] for line in lines] == [cell.name for cell in cells]
+    assert [line.split(':')[0] for line in lines] == [cell.name for cell in cells]
     assert not lines[0].endswith(' 0:00:00') and lines[-1].endswith(' 0:00:00')
     results = comparison.results(cells)
     assert {cell.method for cell in results} == {'EWC', 'SSD'}
