@@ -44,9 +44,12 @@ for path in sys.argv[1:]:
     shell.reset()
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == 'code':
-            # What they erase in 40 steps is in the committed outputs.
-            source = cell.source.replace('iters=40', 'iters=2').replace(
-                'batch_size=8', 'batch_size=2')
+            source = cell.source
+            for there, here in (
+                    # What they erase in 40 steps is in the committed outputs.
+                    ('iters=40', 'iters=2'), ('batch_size=8', 'batch_size=2'),
+                    ('!python tools/doctor.py', '%run tools/doctor.py')):
+                source = source.replace(there, here)
             shell.run_cell(source).raise_error()
 """
 

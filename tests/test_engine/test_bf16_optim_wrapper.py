@@ -1,9 +1,9 @@
 import pytest
 import torch
+from conftest import run_tool
 from mmengine.optim import OptimWrapper, build_optim_wrapper
 
 import gslora_det  # noqa: F401
-from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.files import read_json
 
 
@@ -38,13 +38,17 @@ def test_steps_are_close_to_single_precision_and_cast(build_unlearning, pair):
 def test_a_task_ends_within_a_hundredth_of_single_precision(config, tmp_path):
     """Few steps, at a rate at which they change the AP."""
     tasks = []
-    for kind in ('OptimWrapper', 'Bf16OptimWrapper'):
-        UnlearningSequence(config(tmp_path / kind, **{
-            'optim_wrapper.type': kind, 'optim_wrapper.optimizer.lr': 2e-2,
-            'sequence.num_tasks': 1, 'sequence.iters': 3, 'sequence.pictures': 0,
-            'sequence.original': str(tmp_path / 'OptimWrapper/sequence.json') if tasks
-            else None})).run()
-        tasks += read_json(tmp_path / kind / 'sequence.json')['tasks']
+    for option in ((), ('--amp',)):
+        folder = tmp_path / f'run{len(tasks)}'
+        cfg = config(folder, **{
+            'optim_wrapper.optimizer.lr': 2e-2, 'sequence.num_tasks': 1, 'sequence.iters': 3,
+            'sequence.pictures': 0,
+            'sequence.original': str(tmp_path / 'run0/sequence.json') if tasks else None})
+        cfg.dump(tmp_path / 'config.py')
+        result = run_tool('tools/train.py', tmp_path / 'config.py', *option)
+        assert result.returncode == 0, result.stderr
+        assert ("'Bf16OptimWrapper'" in (folder / 'config.py').read_text()) == bool(option)
+        tasks += read_json(folder / 'sequence.json')['tasks']
     original, exact, cast = tasks[0]['original'], *(task['metrics'] for task in tasks)
     assert exact['AP_forgotten'] < original['AP_forgotten'] - 0.03
     for split in ('AP_retained', 'AP_forgotten'):

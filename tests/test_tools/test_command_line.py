@@ -39,14 +39,6 @@ def test_train_runs_and_its_terminal_is_quiet(trained):
     assert len(result.stdout.splitlines()) < 60
 
 
-def test_mixed_precision_runs_on_a_cpu(trained, options, tmp_path):
-    result = run_tool('tools/train.py', CONFIG, '--amp', '--work-dir', tmp_path, *options,
-                      'sequence.iters=1', f'sequence.original={trained[0]}/sequence.json')
-    assert result.returncode == 0, result.stderr
-    assert "'type': 'Bf16OptimWrapper'" in (tmp_path / 'config.py').read_text()
-    assert (tmp_path / 'task_1/merged.pth').exists()
-
-
 def test_test_measures_merged_and_original(trained, options):
     folder, _ = trained
     for checkpoint in (folder / 'task_1/merged.pth',

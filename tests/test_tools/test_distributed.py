@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CONFIGS, ROOT
+from conftest import CONFIGS, ROOT, run_tool
 
 from gslora_det.engine.checkpoint import read_weights
 from gslora_det.files import read_json, write_json
@@ -67,19 +67,21 @@ def start(glyph80, tmp_path_factory):
             f'val_evaluator.ann_file={folder}/val.json', *(
                 f'{split}_dataloader.dataset.data_root={glyph80}'
                 for split in ('train', 'val', 'test')), *options]
-        command = ([sys.executable, ROOT / 'tools/train.py', folder / 'config.py']
-                   if processes == 1 else
-                   [ROOT / 'tools/dist_train.sh', folder / 'config.py', processes])
-        with socket.socket() as free:
-            free.bind(('127.0.0.1', 0))
-            port = free.getsockname()[1]
-        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-        losses = folder / f'{name}.jsonl'
-        result = subprocess.run(
-            [str(a) for a in command + arguments], cwd=ROOT, capture_output=True, text=True,
-            timeout=300, env=dict(
-                os.environ, PATH=path, PORT=str(port), LOSSES=str(losses),
-                PYTHONPATH=os.pathsep.join([str(ROOT), str(folder)]), **env))
+        environment = dict(
+            LOSSES=str(folder / f'{name}.jsonl'), PYTHONPATH=f'{ROOT}{os.pathsep}{folder}', **env)
+        if processes == 1:
+            result = run_tool('tools/train.py', folder / 'config.py', *arguments, **environment)
+        else:
+            with socket.socket() as free:
+                free.bind(('127.0.0.1', 0))
+                port = free.getsockname()[1]
+            path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+            result = subprocess.run(
+                list(map(str, ['tools/dist_train.sh', folder / 'config.py', processes,
+                               *arguments])),
+                cwd=ROOT, capture_output=True, text=True, timeout=300,
+                env=dict(os.environ, PATH=path, PORT=str(port), **environment))
+        losses = Path(environment['LOSSES'])
         steps = [json.loads(line) for line in losses.read_text().splitlines()]
         return work_dir, steps, result
     return run
