@@ -2,7 +2,7 @@
 
 import re
 
-from conftest import ROOT, run_tool
+from support import ROOT, run_tool
 
 from gslora_det.files import read_json
 

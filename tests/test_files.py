@@ -5,8 +5,8 @@ import time
 
 import pytest
 import torch
-from conftest import fork, full_disk
 from mmengine.runner import save_checkpoint
+from support import fork, full_disk
 
 from gslora_det.engine.checkpoint import install_atomic_writer, save_adapter, save_weights
 from gslora_det.files import (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import ROOT, run_tool
+from support import ROOT, run_tool
 
 NOTEBOOKS = sorted((ROOT / 'notebooks').glob('*.ipynb'))
 
@@ -48,7 +48,7 @@ for path in sys.argv[1:]:
             for there, here in (
                     # What they erase in 40 steps is in the committed outputs.
                     ('iters=40', 'iters=2'), ('batch_size=8', 'batch_size=2'),
-                    ('!python tools/doctor.py', '%run tools/doctor.py')):
+                    ('!python tools/', '%run -e tools/')):
                 source = source.replace(there, here)
             shell.run_cell(source).raise_error()
 """

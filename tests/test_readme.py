@@ -1,7 +1,7 @@
 import runpy
 
-from conftest import ROOT
 from mmengine.config import Config
+from support import ROOT
 
 from gslora_det.engine.comparison import Comparison
 from gslora_det.registry import METHODS

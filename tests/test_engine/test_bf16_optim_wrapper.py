@@ -1,7 +1,7 @@
 import pytest
 import torch
-from conftest import run_tool
 from mmengine.optim import OptimWrapper, build_optim_wrapper
+from support import run_tool
 
 import gslora_det  # noqa: F401
 from gslora_det.files import read_json

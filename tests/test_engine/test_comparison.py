@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from conftest import CONFIGS, locked_by_another
 from mmengine.config import Config
+from support import CONFIGS, locked_by_another
 
 from gslora_det.engine.comparison import TUNING, Cell, Comparison
 from gslora_det.registry import METHODS

@@ -1,8 +1,8 @@
 import math
 
 import pytest
-from conftest import CONFIGS
 from mmengine.config import Config
+from support import CONFIGS
 
 from gslora_det.engine.config_checks import check_config
 from gslora_det.methods import Method

@@ -1,11 +1,11 @@
 from types import SimpleNamespace
 
 import numpy as np
-from conftest import CONFIGS
 from mmdet.registry import DATASETS, VISUALIZERS
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 from PIL import Image
+from support import CONFIGS
 
 from gslora_det.engine.hooks import ErasedBoxesHook
 

@@ -1,4 +1,4 @@
-from conftest import ROOT, run_tool
+from support import ROOT, run_tool
 
 
 def test_a_killed_sequence_ends_bit_for_bit_the_same():

@@ -3,9 +3,9 @@ import math
 import shutil
 
 import pytest
-from conftest import CONFIGS
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from support import CONFIGS
 
 from gslora_det.datasets.glyph_rendering import CLASSES
 from gslora_det.engine.plan import make_plan

@@ -5,11 +5,11 @@ import math
 from pathlib import Path
 
 import pytest
-from conftest import CONFIGS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mmengine.config import Config
 from PIL import Image
+from support import CONFIGS
 
 from gslora_det.datasets import BranchDataset
 from gslora_det.engine.plan import make_plan

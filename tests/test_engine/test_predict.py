@@ -1,11 +1,11 @@
 import json
 
 import pytest
-from conftest import CONFIGS, ROOT
 from mmengine.config import Config
 from mmengine.runner import Runner
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from support import CONFIGS, ROOT
 
 from gslora_det.engine.checkpoint import CheckpointError, load_weights
 from gslora_det.engine.predict import predict

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CHECKPOINT, full_disk, locked_by_another
 from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.visualization import LocalVisBackend
+from support import CHECKPOINT, full_disk, locked_by_another
 
 from gslora_det.engine.checkpoint import CheckpointError, read_checkpoint, read_weights
 from gslora_det.engine.export import export

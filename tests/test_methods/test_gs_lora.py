@@ -7,8 +7,8 @@ import torch
 import gslora_det  # noqa: F401
 
 # isort: split
-from conftest import CLASSES, SPLIT, samples
 from mmdet.registry import MODELS
+from support import CLASSES, SPLIT, samples
 
 from gslora_det.engine.checkpoint import load_weights
 from gslora_det.lora import lora_disabled, lora_groups

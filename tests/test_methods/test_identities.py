@@ -5,10 +5,10 @@ import math
 
 import pytest
 import torch
-from conftest import CLASSES, CONFIGS, SPLIT, samples
 from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.model import BaseModule
+from support import CLASSES, CONFIGS, SPLIT, samples
 from torch import nn
 
 from gslora_det.engine.checkpoint import read_weights, save_weights

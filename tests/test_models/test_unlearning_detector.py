@@ -7,8 +7,8 @@ from mmengine.config import Config
 import gslora_det  # noqa: F401
 
 # isort: split
-from conftest import CONFIGS, samples
 from mmdet.registry import MODELS
+from support import CONFIGS, samples
 
 from gslora_det.engine.checkpoint import CheckpointError, load_weights, read_weights
 from gslora_det.lora import inject_lora, lora_groups, plain_state_dict

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from conftest import CHECKPOINT, ROOT, run, run_tool
+from support import CHECKPOINT, ROOT, run, run_tool
 
 from gslora_det.engine.record import save_record
 from gslora_det.files import read_json, sha256

@@ -1,5 +1,6 @@
-"""Two processes on a CPU, through the tools' own scripts."""
+"""Two processes on a CPU."""
 
+import contextlib
 import json
 import os
 import socket
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import CONFIGS, ROOT, run_tool
+from support import CONFIGS, ROOT, run_tool, running_tool
 
 from gslora_det.engine.checkpoint import read_weights
 from gslora_det.files import read_json, write_json
@@ -40,6 +41,33 @@ class LossesHook(Hook):
 """
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        return str(free.getsockname()[1])
+
+
+def dist_train(processes, config, *arguments, **env):
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
+    return subprocess.run(
+        list(map(str, ['tools/dist_train.sh', config, processes, *arguments])),
+        cwd=ROOT, capture_output=True, text=True, timeout=300,
+        env=dict(os.environ, PATH=path, PORT=free_port(), **env))
+
+
+def fork_ranks(processes, *arguments, **env):
+    env.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=free_port(), WORLD_SIZE=str(processes))
+    with contextlib.ExitStack() as stack:
+        ranks = [stack.enter_context(running_tool(
+            'tools/train.py', *arguments, '--launcher', 'pytorch',
+            RANK=str(rank), LOCAL_RANK=str(rank), **env)) for rank in range(processes)]
+        for process, _, _ in ranks:
+            process.join()
+        return subprocess.CompletedProcess(
+            arguments, int(all(process.exitcode for process, _, _ in ranks)),  # if all failed
+            *(''.join(file.read() for file in files) for files in list(zip(*ranks))[1:]))
+
+
 @pytest.fixture(scope='module')
 def start(glyph80, tmp_path_factory):
     """Starts a run of one task; gives its folder, its losses and the finished process."""
@@ -60,6 +88,7 @@ def start(glyph80, tmp_path_factory):
     def run(name, processes, *options, **env):
         work_dir = folder / name
         arguments = [
+            folder / 'config.py',
             '--work-dir', work_dir, '--cfg-options', 'sequence.iters=4',
             f'sequence.forget.batch_size={4 // processes}',
             f'sequence.retain.batch_size={8 // processes}', 'sequence.pictures=2',
@@ -67,22 +96,15 @@ def start(glyph80, tmp_path_factory):
             f'val_evaluator.ann_file={folder}/val.json', *(
                 f'{split}_dataloader.dataset.data_root={glyph80}'
                 for split in ('train', 'val', 'test')), *options]
-        environment = dict(
-            LOSSES=str(folder / f'{name}.jsonl'), PYTHONPATH=f'{ROOT}{os.pathsep}{folder}', **env)
+        env = dict(LOSSES=str(folder / f'{name}.jsonl'),
+                   PYTHONPATH=f'{ROOT}{os.pathsep}{folder}', **env)
         if processes == 1:
-            result = run_tool('tools/train.py', folder / 'config.py', *arguments, **environment)
+            result = run_tool('tools/train.py', *arguments, **env)
+        elif 'FAULT' in env:  # the ranks must end without the help of the script's launcher
+            result = fork_ranks(processes, *arguments, **env)
         else:
-            with socket.socket() as free:
-                free.bind(('127.0.0.1', 0))
-                port = free.getsockname()[1]
-            path = os.pathsep.join([str(Path(sys.executable).parent), os.environ['PATH']])
-            result = subprocess.run(
-                list(map(str, ['tools/dist_train.sh', folder / 'config.py', processes,
-                               *arguments])),
-                cwd=ROOT, capture_output=True, text=True, timeout=300,
-                env=dict(os.environ, PATH=path, PORT=str(port), **environment))
-        losses = Path(environment['LOSSES'])
-        steps = [json.loads(line) for line in losses.read_text().splitlines()]
+            result = dist_train(processes, *arguments, **env)
+        steps = [json.loads(line) for line in Path(env['LOSSES']).read_text().splitlines()]
         return work_dir, steps, result
     return run
 

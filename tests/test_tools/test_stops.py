@@ -5,7 +5,7 @@ import signal
 import time
 
 import pytest
-from conftest import running_tool
+from support import running_tool
 
 
 @pytest.mark.parametrize('kind, code, whole_group', [

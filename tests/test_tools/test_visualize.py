@@ -3,9 +3,9 @@ import re
 
 import numpy as np
 import pytest
-from conftest import ROOT, run_tool
 from mmengine.config import Config
 from PIL import Image
+from support import ROOT, run_tool
 
 from gslora_det.engine.checkpoint import read_weights, save_weights
 from gslora_det.engine.visualize import visualize as draw
