@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from gslora_det.methods.base import Images, trained_parameters
-from gslora_det.methods.fine_tuning import FineTuning
+from gslora_det.methods.fine_tuning import Relabelling
 from gslora_det.models.detr_step import Batch
 from gslora_det.options import COUNT, NOT_NEGATIVE, require
 
 
-class Anchored(FineTuning):
+class Anchored(Relabelling):
     """``L = L_det(retain and relabelled forget) + weight sum_n O_n (theta_n - theta*_n)^2``.
 
     theta* are the weights that the task starts from and O_n their importances, 1 unless a
@@ -20,7 +20,7 @@ class Anchored(FineTuning):
 
     Args:
         weight (float): Weight of the pull.
-        **kwargs: See :class:`FineTuning`.
+        **kwargs: See :class:`Relabelling`.
     """
 
     def __init__(self, weight: float, **kwargs) -> None:

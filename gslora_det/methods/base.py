@@ -22,7 +22,7 @@ class Method:
     Args:
         classes (list[str]): All classes of the data set, in the detector's order.
         split (dict[str, list[str]]): The task's ``retained``, ``forgotten`` and ``old``
-            classes.
+            classes; ``missing`` are retained ones without training data.
         task (int): Number of the task in its sequence, from 1 on. The sequence sets
             these three.
 
@@ -40,9 +40,9 @@ class Method:
     def __init__(self, classes: Sequence[str], split: Dict[str, Sequence[str]],
                  task: int = 1) -> None:
         index = {name: i for i, name in enumerate(classes)}
-        self.retained, self.forgotten, self.old = (
+        self.retained, self.forgotten, self.old, self.missing = (
             [index[name] for name in split.get(key, ())]
-            for key in ('retained', 'forgotten', 'old'))
+            for key in ('retained', 'forgotten', 'old', 'missing'))
         self.task = task
 
     def prepare(self, detector: nn.Module,

@@ -4,14 +4,14 @@ from typing import Dict
 
 from torch import Tensor, nn
 
-from gslora_det.methods.distilling import Distilling
+from gslora_det.methods.distilling import RelabelledDistilling
 from gslora_det.models.detr_step import Batch
 from gslora_det.options import NOT_NEGATIVE, require
 from gslora_det.registry import METHODS
 
 
 @METHODS.register_module()
-class DER(Distilling):
+class DER(RelabelledDistilling):
     """``L = L_det(relabelled forget) + weight ||z - z_original||^2`` on retain data.
 
     The squared distance of the retained classes' logits is summed over queries and
@@ -19,7 +19,7 @@ class DER(Distilling):
 
     Args:
         weight (float): 0.001 in the authors' scripts, there on a sum over images.
-        **kwargs: See :class:`Distilling`.
+        **kwargs: See :class:`RelabelledDistilling`.
     """
 
     def __init__(self, weight: float = 0.001, **kwargs) -> None:

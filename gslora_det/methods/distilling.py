@@ -4,7 +4,7 @@ from typing import Callable, Dict, Tuple
 
 from torch import Tensor, nn
 
-from gslora_det.methods.fine_tuning import FineTuning
+from gslora_det.methods.fine_tuning import FineTuning, Relabelling
 from gslora_det.methods.teacher import Memory, Teacher
 from gslora_det.models.detr_step import Batch, QueryOutputs, detection_terms, query_outputs
 from gslora_det.options import FLAG, require
@@ -34,15 +34,6 @@ class Distilling(FineTuning):
         self.teach = Memory(self.teacher) if self.cache_teachers else self.teacher
         super().prepare(detector, original_detector)
 
-    def forget_terms(self, detector: nn.Module, forget: Batch, retain: Batch,
-                     weight: float = 1.0) -> Tuple[Dict[str, Tensor], QueryOutputs]:
-        """The weighted loss on the relabelled forget batch, and the retain outputs."""
-        forget = self.relabel(forget)
-        on_forget, on_retain = query_outputs(detector, forget, retain)
-        terms = self.relabel.terms(detector.bbox_head, on_forget, forget.data_samples,
-                                   self.aux_losses, prefix='forget_')
-        return {name: weight * term for name, term in terms.items()}, on_retain
-
     def retain_terms(self, detector: nn.Module, outputs: QueryOutputs, retain: Batch,
                      weight: float) -> Dict[str, Tensor]:
         """The detector's own weighted loss on the retain batch."""
@@ -63,3 +54,20 @@ class Distilling(FineTuning):
         """Restores :meth:`state_dict`."""
         if self.cache_teachers:
             self.teach.seen = state['seen']
+
+
+class RelabelledDistilling(Relabelling, Distilling):
+    """Base of those that also take forgotten objects for something else.
+
+    Args:
+        **kwargs: See :class:`Relabelling` and :class:`Distilling`.
+    """
+
+    def forget_terms(self, detector: nn.Module, forget: Batch, retain: Batch,
+                     weight: float = 1.0) -> Tuple[Dict[str, Tensor], QueryOutputs]:
+        """The weighted loss on the relabelled forget batch, and the retain outputs."""
+        forget = self.relabel(forget)
+        on_forget, on_retain = query_outputs(detector, forget, retain)
+        terms = self.relabel.terms(detector.bbox_head, on_forget, forget.data_samples,
+                                   self.aux_losses, prefix='forget_')
+        return {name: weight * term for name, term in terms.items()}, on_retain

@@ -4,14 +4,14 @@ from typing import Dict
 
 from torch import Tensor, nn
 
-from gslora_det.methods.distilling import Distilling
+from gslora_det.methods.distilling import RelabelledDistilling
 from gslora_det.models.detr_step import Batch
 from gslora_det.options import NOT_NEGATIVE, require
 from gslora_det.registry import METHODS
 
 
 @METHODS.register_module()
-class FDR(Distilling):
+class FDR(RelabelledDistilling):
     """``L = L_det(relabelled forget) + weight mean ||z - z_original||_2`` on retain data.
 
     The norm is over the retained classes' logits of a query, the mean over queries and
@@ -19,7 +19,7 @@ class FDR(Distilling):
 
     Args:
         weight (float): 5 in the authors' scripts.
-        **kwargs: See :class:`Distilling`.
+        **kwargs: See :class:`RelabelledDistilling`.
     """
 
     def __init__(self, weight: float = 5.0, **kwargs) -> None:

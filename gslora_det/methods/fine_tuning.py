@@ -19,7 +19,6 @@ class FineTuning(Method):
         freeze (list[str], optional): Patterns of parameter names that stay as they are;
             ``default_freeze`` by default.
         freeze_norms (bool): Batch norms stay as they are, as in DETR.
-        relabel (str): What forgotten objects are taken for, see :class:`Relabel`.
         aux_losses (bool): Supervise all decoder layers.
         **kwargs: See :class:`Method`.
 
@@ -33,14 +32,12 @@ class FineTuning(Method):
     default_freeze: Tuple[str, ...] = ('bbox_head.*',)
 
     def __init__(self, freeze: Optional[Sequence[str]] = None, freeze_norms: bool = True,
-                 relabel: str = 'background', aux_losses: bool = False, **kwargs) -> None:
+                 aux_losses: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
         self.freeze = self.default_freeze if freeze is None else freeze
         require(type(self).__name__, freeze=(self.freeze, STRINGS),
-                freeze_norms=(freeze_norms, FLAG), aux_losses=(aux_losses, FLAG),
-                relabel=(relabel, one_of(*WAYS)))
+                freeze_norms=(freeze_norms, FLAG), aux_losses=(aux_losses, FLAG))
         self.freeze_norms = freeze_norms
-        self.relabel = Relabel(relabel, self.retained)
         self.aux_losses = aux_losses
 
     def prepare(self, detector: nn.Module,
@@ -58,6 +55,25 @@ class FineTuning(Method):
         for module in detector.modules():
             if self.freeze_norms and isinstance(module, _BatchNorm):
                 module.requires_grad_(False)
+
+
+class Relabelling(FineTuning):
+    """Base of those that take forgotten objects for something else.
+
+    Args:
+        relabel (str): What for, see :class:`Relabel`.
+        **kwargs: See :class:`FineTuning`.
+    """
+
+    def __init__(self, relabel: str = 'background', **kwargs) -> None:
+        super().__init__(**kwargs)
+        require(type(self).__name__, relabel=(relabel, one_of(*WAYS)))
+        self.relabel = Relabel(relabel, [c for c in self.retained if c not in self.missing])
+
+    def prepare(self, detector: nn.Module,
+                original_detector: Callable[..., nn.Module]) -> None:
+        """Freezes what does not train, and draws the sink."""
+        super().prepare(detector, original_detector)
         self.relabel.prepare(detector)
 
     def union_terms(self, detector: nn.Module, forget: Batch,

@@ -6,14 +6,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gslora_det.losses import logit_distillation_loss
-from gslora_det.methods.distilling import Distilling
+from gslora_det.methods.distilling import RelabelledDistilling
 from gslora_det.models.detr_step import Batch
 from gslora_det.options import NOT_NEGATIVE, POSITIVE, require
 from gslora_det.registry import METHODS
 
 
 @METHODS.register_module()
-class LIRF(Distilling):
+class LIRF(RelabelledDistilling):
     """The lower half of the network forgets under a frozen upper half.
 
     ``L = w_f L_det(relabelled forget) - w_a AT(forget) + w_kd KD(retain) + w_r
@@ -29,7 +29,7 @@ class LIRF(Distilling):
         distill (float): w_kd; 10 in those scripts, on another scale.
         retain_weight (float): w_r; 5 in those scripts.
         temperature (float): Of the distillation; 10 in those scripts.
-        **kwargs: See :class:`Distilling`.
+        **kwargs: See :class:`RelabelledDistilling`.
     """
     # The upper half.
     default_freeze = ('encoder.*', 'decoder.*', 'bbox_head.*', 'reference_points*',

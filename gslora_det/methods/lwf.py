@@ -5,14 +5,14 @@ from typing import Dict
 from torch import Tensor, nn
 
 from gslora_det.losses import logit_distillation_loss
-from gslora_det.methods.distilling import Distilling
+from gslora_det.methods.distilling import RelabelledDistilling
 from gslora_det.models.detr_step import Batch
 from gslora_det.options import NOT_NEGATIVE, POSITIVE, require
 from gslora_det.registry import METHODS
 
 
 @METHODS.register_module()
-class LwF(Distilling):
+class LwF(RelabelledDistilling):
     """``L = L_det(relabelled forget) + w_kd KD(retain) + w_r L_det(retain)``.
 
     KD is :func:`logit_distillation_loss` on the retained classes.
@@ -21,7 +21,7 @@ class LwF(Distilling):
         weight (float): w_kd; 0.5 in the authors' classification scripts.
         retain_weight (float): w_r; 2 in those scripts.
         temperature (float): Of the distillation.
-        **kwargs: See :class:`Distilling`.
+        **kwargs: See :class:`RelabelledDistilling`.
     """
 
     def __init__(self, weight: float = 0.5, retain_weight: float = 2.0,

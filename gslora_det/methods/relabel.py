@@ -33,7 +33,7 @@ class Relabel:
             class, drawn anew each time. ``'sink'``: a class that exists in training
             only, a frozen random row beside those of the class head (the authors use an
             unused one of their 91 outputs).
-        retained (list[int]): The retained classes.
+        retained (list[int]): The retained classes that have training data.
     """
 
     def __init__(self, how: str, retained: Sequence[int]) -> None:
