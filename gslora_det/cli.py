@@ -10,7 +10,7 @@ from typing import Callable
 import torch
 from mmdet.utils import register_all_modules
 from mmengine.config import Config, DictAction
-from mmengine.dist import init_dist, is_main_process
+from mmengine.dist import get_rank, init_dist, is_main_process
 
 from gslora_det.engine.checkpoint import install_atomic_writer, install_safe_loader
 from gslora_det.quiet import silence_warnings
@@ -123,8 +123,8 @@ def run_tool(main: Callable[[], None], how_to_continue: str = '') -> None:
     except (ValueError, OSError) as error:
         if os.environ.get('GSLORA_DEBUG'):
             raise
-        if is_main_process():
-            print(f'error: {error}', file=sys.stderr)
+        rank = '' if is_main_process() else f'rank {get_rank()}: '
+        print(f'{rank}error: {error}', file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as stop:
         for kind in (signal.SIGINT, signal.SIGTERM):  # let a second one not disturb the end

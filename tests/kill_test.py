@@ -104,7 +104,7 @@ def pause(seconds):
 def conditions(kind, moments, length, folder, data):
     """When to kill: the conditions come true one after the other."""
     if kind == 'drawing':
-        return [lambda: any(data.parent.glob('.glyph80-*')), pause(moments.uniform(0, 1))]
+        return [lambda: any(data.parent.glob('.glyph80.draft-*')), pause(moments.uniform(0, 1))]
     if kind == 'writing':
         known = drafts(folder)
         return [pause(moments.uniform(0, length)), lambda: drafts(folder) - known]

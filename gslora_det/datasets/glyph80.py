@@ -51,6 +51,17 @@ def _write_split(folder: Path, name: str, num_images: int, faces: Tuple[str, ...
         dict(images=images, annotations=annotations, categories=categories)))
 
 
+def _is_there(folder: Path) -> bool:
+    manifest = folder / 'manifest.json'
+    if not manifest.exists():
+        return False
+    found = read_json(manifest).get('version')
+    if found != VERSION:
+        raise ValueError(f'{folder} holds version {found} of Glyph80, this package needs '
+                         f'{VERSION}: remove the folder and run again')
+    return True
+
+
 def ensure_glyph80(root: str, num_train: int = 4000, num_val: int = 500) -> None:
     """Generates the data set at ``root`` unless it is there; about half a minute.
 
@@ -66,21 +77,18 @@ def ensure_glyph80(root: str, num_train: int = 4000, num_val: int = 500) -> None
         ValueError: There is something else at ``root``, or another version of Glyph80.
     """
     folder = Path(root)
-    manifest = folder / 'manifest.json'
+    if _is_there(folder):
+        return
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder_lock(folder.with_name(folder.name + '.lock')):
-        if manifest.exists():
-            found = read_json(manifest).get('version')
-            if found != VERSION:
-                raise ValueError(f'{folder} holds version {found} of Glyph80, this package '
-                                 f'needs {VERSION}: remove the folder and run again')
+        if _is_there(folder):  # by now
             return
         if folder.exists() and any(folder.iterdir()):
             raise ValueError(f'{folder} is not empty and is not Glyph80: remove it, or set '
                              'another data_root')
-        for left in folder.parent.glob(f'.{folder.name}-*'):  # by a killed process
+        for left in folder.parent.glob(f'.{folder.name}.draft-*'):  # by a killed process
             shutil.rmtree(left)
-        draft = Path(tempfile.mkdtemp(prefix=f'.{folder.name}-', dir=folder.parent))
+        draft = Path(tempfile.mkdtemp(prefix=f'.{folder.name}.draft-', dir=folder.parent))
         try:
             _write_split(draft, 'train', num_train, TRAIN_FACES, stream=0)
             _write_split(draft, 'val', num_val, VAL_FACES, stream=1)

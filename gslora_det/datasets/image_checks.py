@@ -51,6 +51,7 @@ def _problem(path: Path, width: float, height: float) -> Optional[str]:
             content.seek(max(0, path.stat().st_size - 4096))
             if _ENDS.get(image.format, b'') not in content.read():
                 return 'broken'
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError,
+            SyntaxError):
         return 'broken'
     return None if size == (width, height) else _RESIZED

@@ -10,13 +10,14 @@ import http.client
 import io
 import json
 import math
+import os
 import pickle
 import re
 import sys
 import zipfile
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, Any, Dict, List, Sequence, Tuple, Union
+from typing import IO, Any, Dict, List, Optional, Sequence, Tuple, Union
 from urllib.parse import urlparse
 
 import numpy as np
@@ -37,6 +38,32 @@ class CheckpointError(ValueError):
     """A weights file that is missing, broken, unsafe, or made for another model."""
 
 
+class _Array(np.ndarray):
+    """An array of numbers from a checkpoint.
+
+    NumPy's own class would let a file make an array of pointers to any place in memory.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> 'np.ndarray':
+        raise pickle.UnpicklingError('Unsupported global: GLOBAL numpy.ndarray')
+
+    def __setstate__(self, state: tuple) -> None:
+        if state[2].hasobject:
+            raise pickle.UnpicklingError('Unsupported global: GLOBAL numpy.ndarray of objects')
+        super().__setstate__(state)
+
+    def __reduce__(self) -> tuple:
+        return self.view(np.ndarray).__reduce__()  # into the next checkpoint as what it is
+
+
+def _number(kind: str, *_: Any) -> np.dtype:
+    """What ``numpy.dtype`` may do in a checkpoint: name a kind of number."""
+    found = np.dtype(kind) if isinstance(kind, str) else None
+    if found is None or found.kind not in 'biuf':
+        raise pickle.UnpicklingError('Unsupported global: GLOBAL numpy.dtype')
+    return found
+
+
 def _statistic(owner: Any, name: str) -> Any:
     """What ``getattr`` may do in a checkpoint: name a statistic of MMEngine's log."""
     if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
@@ -49,24 +76,38 @@ def _harmless() -> List[Any]:
     # Reached through what NumPy itself pickles; NumPy 1 and 2 name their modules differently.
     functions = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
     return [
-        HistoryBuffer, np.ndarray, np.dtype, *{type(np.dtype(kind)) for kind in '?bBhHiIlLqQefd'},
+        HistoryBuffer, (_Array, 'numpy.ndarray'), (_number, 'numpy.dtype'),
+        *{type(np.dtype(kind)) for kind in '?bBhHiIlLqQefd'},
         *((function, f'numpy.{core}.multiarray.{function.__name__}')
           for function in functions for core in ('core', '_core')),
         (_statistic, 'builtins.getattr'),
     ]
 
 
-def _local_path(source: str) -> Path:
-    """The file behind a path or URL; a URL is downloaded once, by one process at a time."""
-    if not re.match('https?://', source):
+def _is_url(source: Union[str, Path]) -> bool:
+    return re.match('https?://', str(source)) is not None
+
+
+def local_path(source: Union[str, Path]) -> Path:
+    """Where the file behind a path or URL is, or would be after its download."""
+    if not _is_url(source):
         return Path(source).expanduser()
-    name = urlparse(source).path.rsplit('/', 1)[-1]
-    path = Path(torch.hub.get_dir()) / 'checkpoints' / name
-    if not path.exists():
+    name = urlparse(str(source)).path.rsplit('/', 1)[-1]
+    return Path(torch.hub.get_dir()) / 'checkpoints' / name
+
+
+def fetch(source: Union[str, Path]) -> Path:
+    """The file behind a path or URL; a URL is downloaded once, by one process at a time.
+
+    Raises:
+        CheckpointError: It cannot be downloaded.
+    """
+    path = local_path(source)
+    if _is_url(source) and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with folder_lock(path.parent / f'.{name}.lock'):
+        with folder_lock(path.parent / f'.{path.name}.lock'):
             if not path.exists():
-                _download(source, path)
+                _download(str(source), path)
     return path
 
 
@@ -91,7 +132,7 @@ def read_checkpoint(source: Union[str, Path], map_location: Any = 'cpu') -> Dict
     Raises:
         CheckpointError: The file is missing, broken, or would run code.
     """
-    path = _local_path(str(source))
+    path = fetch(source)
     if not path.is_file():
         raise CheckpointError(f'checkpoint {path} does not exist')
     if path.suffix == '.safetensors':
@@ -101,6 +142,19 @@ def read_checkpoint(source: Union[str, Path], map_location: Any = 'cpu') -> Dict
         raise CheckpointError(f'checkpoint {path} holds {type(content).__name__}, not '
                               'weights by name')
     return content
+
+
+def read_meta(source: Union[str, Path]) -> Dict[str, Any]:
+    """What a checkpoint says about itself.
+
+    Raises:
+        CheckpointError: As :func:`read_checkpoint`, or it is no dict.
+    """
+    meta = read_checkpoint(source).get('meta') or {}
+    if not isinstance(meta, dict):
+        raise CheckpointError(f'checkpoint {source}: meta holds {type(meta).__name__}, not '
+                              'facts by name')
+    return meta
 
 
 def _unpickle(file: Union[Path, IO[bytes]], map_location: Any) -> Any:
@@ -272,8 +326,9 @@ def load_adapter(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[str, s
         CheckpointError: The file is missing, damaged, or of another format version.
     """
     state, metadata = _read_safetensors(Path(path))
-    if not {'format_version', 'sha256'} & set(metadata):
-        return state, metadata  # of an earlier version of this package
+    if 'format_version' not in metadata:
+        raise CheckpointError(f'{path} is no adapter of this package: it has no format '
+                              'version')
     if metadata.pop('sha256', None) != _digest(state, metadata):
         raise CheckpointError(f'{path} is damaged: its content has another sha256')
     version = metadata.pop('format_version', None)
@@ -299,16 +354,30 @@ def install_safe_loader() -> None:
     do so for URLs; this replaces their loaders in this process, for every scheme.
     """
     def load_from_safe(filename: str, map_location: Any = None, **kwargs) -> dict:
-        return read_checkpoint(filename, map_location or 'cpu')
+        return _without_config(read_checkpoint(filename, map_location or 'cpu'))
 
     def safe_torch_load(file: Any, map_location: Any = None, **kwargs) -> Any:
-        return _unpickle(Path(file) if isinstance(file, str) else file, map_location)
+        return _without_config(
+            _unpickle(Path(file) if isinstance(file, str) else file, map_location))
+
+    def _without_config(content: Any) -> Any:
+        # A program, which MMEngine runs when it resumes.
+        if isinstance(content, dict) and isinstance(content.get('meta'), dict):
+            content['meta'].pop('config', None)
+        return content
 
     mmengine_checkpoint.CheckpointLoader.register_scheme(
         ['', 'http://', 'https://'], load_from_safe, force=True)
     # torchvision://, open-mmlab:// and mmcls:// look these up by name, not by scheme.
     mmengine_checkpoint.load_from_http = load_from_safe
     mmengine_checkpoint._safe_torch_load = safe_torch_load
+
+
+def last_checkpoint(folder: Path) -> Optional[str]:
+    """The newest checkpoint that a run has written to its folder."""
+    found = sorted((path for kind in ('iter', 'epoch') for path in folder.glob(f'{kind}_*.pth')),
+                   key=os.path.getmtime)
+    return str(found[-1]) if found else None
 
 
 def install_atomic_writer() -> None:

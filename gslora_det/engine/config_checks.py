@@ -3,6 +3,7 @@
 import inspect
 from typing import Any, Dict, List
 
+from mmdet.registry import HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.config import Config
 
 from gslora_det.datasets.branch_dataset import BRANCHES
@@ -48,6 +49,7 @@ def check_config(cfg: Config) -> None:
     problems += _check_sequence(cfg.sequence or {})
     problems += _check_method(cfg.get('method') or {}, cfg.sequence or {})
     problems += _check_optimizer(cfg.get('optim_wrapper') or {})
+    problems += _check_types(cfg)
     problems += _check_values('randomness.', cfg.get('randomness') or {}, dict(seed=SEED))
     if problems:
         raise ValueError(f'{cfg.filename}: ' + '; '.join(problems))
@@ -141,3 +143,21 @@ def _check_optimizer(wrapper: dict) -> List[str]:
                           dict(lr=POSITIVE, weight_decay=NOT_NEGATIVE))
             + _check_values('optim_wrapper.clip_grad.', wrapper.get('clip_grad') or {},
                             dict(max_norm=POSITIVE)))
+
+
+def _check_types(cfg: Config) -> List[str]:
+    """Types that nothing is registered for; MMEngine would find out when a task starts."""
+    wrapper = cfg.get('optim_wrapper') or {}
+    parts = [('optim_wrapper', wrapper, OPTIM_WRAPPERS),
+             ('optim_wrapper.optimizer', wrapper.get('optimizer'), OPTIMIZERS)]
+    for key, registry in (('param_scheduler', PARAM_SCHEDULERS), ('custom_hooks', HOOKS)):
+        listed = cfg.get(key) or []
+        listed = listed if LIST.holds(listed) else [listed]
+        parts += [(f'{key}.{number}', part, registry) for number, part in enumerate(listed)]
+    problems = []
+    for name, part, registry in parts:
+        kind = part.get('type') if isinstance(part, dict) else None
+        known = {**registry.parent.module_dict, **registry.module_dict}
+        if isinstance(kind, str) and '.' not in kind and kind not in known:
+            problems.append(unknown(kind, known, f'{name}.type: there is no'))
+    return problems

@@ -11,7 +11,7 @@ from gslora_det.engine.checkpoint import (
     CheckpointError,
     load_adapter,
     load_weights,
-    read_checkpoint,
+    read_meta,
     save_weights,
 )
 
@@ -36,7 +36,7 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
     for adapter in adapters:
         _fold(state, adapter)
     dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
-    known = read_checkpoint(weights).get('meta') or {}
+    known = read_meta(weights)
     meta = {key: known[key] for key in ('task', 'forgotten', 'old') if key in known}
     meta['dataset_meta'] = dict(
         classes=list(dataset.metainfo['classes']),
@@ -48,14 +48,15 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
 def _fold(state: dict, adapter: str) -> None:
     """Adds s B A of every layer of an adapter to the weights."""
     matrices, metadata = load_adapter(adapter)
-    for name, lora_a in matrices.items():
-        if not name.endswith('.lora_A'):
-            continue
-        layer = name[:-len('.lora_A')]
-        lora_b = matrices.get(f'{layer}.lora_B')
+    layers = {name.rpartition('.')[0] for name in matrices}
+    if not layers:
+        raise CheckpointError(f'{adapter} holds no layers')
+    for layer in sorted(layers):
+        lora_a, lora_b = (matrices.get(f'{layer}.lora_{part}') for part in 'AB')
         weight = state.get(f'{layer}.weight')
-        if lora_b is None or weight is None or weight.shape != (len(lora_b),
-                                                                lora_a.shape[1]):
+        if (lora_a is None or lora_b is None or weight is None
+                or weight.shape != (len(lora_b), lora_a.shape[1])
+                or len(lora_a) != lora_b.shape[1]):
             raise CheckpointError(f'{adapter} does not fit the detector at {layer}')
         with torch.no_grad():
             weight += float(metadata['scaling']) * lora_b @ lora_a

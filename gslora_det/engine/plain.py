@@ -7,7 +7,7 @@ from typing import Optional
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from gslora_det.engine.checkpoint import load_weights, read_checkpoint
+from gslora_det.engine.checkpoint import last_checkpoint, load_weights, read_meta
 from gslora_det.engine.plan import TaskPlan, make_plan
 
 
@@ -18,12 +18,16 @@ def train_plain(cfg: Config, resume: Optional[str] = None) -> None:
         cfg (Config): The config.
         resume (str, optional): A checkpoint, or ``'auto'`` for the latest one.
     """
-    cfg.resume = resume is not None
-    if resume not in (None, 'auto'):
-        cfg.load_from = resume
+    folder = Path(cfg.work_dir)
     out_dir = (cfg.get('default_hooks', {}).get('checkpoint') or {}).get('out_dir')
     if out_dir:  # checkpoints go to a folder in it that is named as the work dir
-        (Path(out_dir) / Path(cfg.work_dir).name).mkdir(parents=True, exist_ok=True)
+        folder = Path(out_dir) / folder.name
+        folder.mkdir(parents=True, exist_ok=True)
+    if resume == 'auto':
+        resume = last_checkpoint(folder)
+    cfg.resume = resume is not None
+    if resume:
+        cfg.load_from = resume
     Runner.from_cfg(cfg).train()
 
 
@@ -67,8 +71,8 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
 def _split_evaluator(cfg: Config, checkpoint: str, task: Optional[int]) -> dict:
     plan = make_plan(cfg)
     if task is None:
-        task = read_checkpoint(checkpoint).get('meta', {}).get('task', 1)
-    if not 1 <= task <= len(plan):
+        task = read_meta(checkpoint).get('task', 1)
+    if not isinstance(task, int) or not 1 <= task <= len(plan):
         raise ValueError(f'--task is {task}: {cfg.filename} has tasks 1 to {len(plan)}')
     chosen: TaskPlan = plan[task - 1]
     return dict(cfg.val_evaluator, type='SplitCocoMetric', splits=chosen.splits())

@@ -56,7 +56,13 @@ class Annotations:
     """
 
     def __init__(self, dataset_cfg: dict, hint: str) -> None:
-        dataset = DATASETS.build(dict(dataset_cfg, lazy_init=True))
+        try:
+            dataset = DATASETS.build(dict(dataset_cfg, lazy_init=True))
+        except (KeyError, TypeError) as error:  # an unknown type or option
+            raise ValueError(f'data set {dataset_cfg.get("type")}: {error.args[0]}') from error
+        if not hasattr(dataset, 'ann_file'):
+            raise ValueError(f'data set {dataset_cfg.get("type")} has no annotation file of '
+                             'its own: name the data set that it wraps instead')
         ann_file, self.classes = Path(dataset.ann_file), dataset.metainfo['classes']
         if not ann_file.is_file():
             raise ValueError(f'{ann_file} is missing. {hint}'.strip())

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Optional
 
 from mmengine.config import Config
 
+from gslora_det.engine.checkpoint import fetch
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.evaluation import h_mean
 from gslora_det.files import read_json, sha256, write_json
@@ -16,7 +17,7 @@ FORMAT_VERSION = 1
 FILE_NAME = 'sequence.json'
 ARTEFACTS = ('adapter', 'merged')  # a task's files; not every method has an adapter
 # Settings that the result depends on, beside those that the record holds by themselves.
-_SETTINGS = ('optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'randomness')
+_SETTINGS = ('model', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'randomness')
 _SEQUENCE_SETTINGS = ('iters', 'epochs', 'forget', 'retain', 'mixed_images', 'missing')
 
 
@@ -162,4 +163,5 @@ def _digest(record: dict) -> str:
 
 
 def _sha256(weights: str) -> Optional[str]:
-    return sha256(weights) if Path(weights).is_file() else None
+    path = fetch(weights)
+    return sha256(path) if path.is_file() else None

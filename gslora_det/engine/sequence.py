@@ -1,7 +1,6 @@
 """The sequence: one ordinary MMEngine run a task, each from the weights of the last."""
 
 import contextlib
-import os
 import resource
 from pathlib import Path
 from typing import Iterator, List, Optional
@@ -17,6 +16,7 @@ from mmengine.visualization import Visualizer
 from gslora_det.engine.checkpoint import (
     install_atomic_writer,
     install_safe_loader,
+    last_checkpoint,
     load_weights,
 )
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
@@ -73,7 +73,8 @@ class UnlearningSequence:
         dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
         self.classes = list(dataset.metainfo['classes'])
         self.record = new_record(cfg, self.plan)
-        if (self.work_dir / FILE_NAME).exists():
+        self._found = self._last_change()
+        if self._found:
             if not resume:
                 raise ValueError(f'{self.work_dir} holds a sequence already: add --resume '
                                  'to continue it, or set another --work-dir')
@@ -86,8 +87,8 @@ class UnlearningSequence:
         # Builds what the first task trains: wrong weights, targets or options show here.
         try:
             MODELS.build(self._task_config(self.plan[0], original={}).model)
-        except TypeError as error:  # an option that the method or a module does not have
-            raise ValueError(f'{cfg.filename}: {error}') from error
+        except (KeyError, TypeError) as error:  # a type or an option that does not exist
+            raise ValueError(f'{cfg.filename}: {error.args[0]}') from error
 
     def run(self) -> dict:
         """Runs what is not finished yet and writes the results.
@@ -99,8 +100,15 @@ class UnlearningSequence:
         if not is_main_process():
             return self._run()
         with folder_lock(self.work_dir / '.lock', blocking=False):
+            if self._last_change() != self._found:
+                raise ValueError(f'another process has worked in {self.work_dir} meanwhile: '
+                                 'start again')
             remove_drafts(self.work_dir)
             return self._run()
+
+    def _last_change(self) -> Optional[int]:
+        path = self.work_dir / FILE_NAME
+        return path.stat().st_mtime_ns if path.exists() else None
 
     def _run(self) -> dict:
         barrier()  # the others look for a record, too, before it is written
@@ -178,7 +186,7 @@ class UnlearningSequence:
         if is_main_process():
             write_json(folder / BUFFERS, task.buffers)
         barrier()
-        unfinished = _last_checkpoint(folder)
+        unfinished = last_checkpoint(folder)
         run_cfg.load_from, run_cfg.resume = unfinished, unfinished is not None
         stopwatch = StopwatchHook()
         runner = self._runner(run_cfg)
@@ -262,12 +270,6 @@ def peak_memory() -> int:
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated()
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
-def _last_checkpoint(folder: Path) -> Optional[str]:
-    """The newest checkpoint of an unfinished task."""
-    found = sorted(folder.glob('iter_*.pth'), key=os.path.getmtime)
-    return str(found[-1]) if found else None
 
 
 def _one_line(metrics: dict, before: dict) -> str:

@@ -3,10 +3,11 @@
 import functools
 import tempfile
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence
+from typing import Callable, Dict, Iterator, List, Sequence
 
 from mmengine.config import Config
 
+from gslora_det.engine.checkpoint import local_path
 from gslora_det.engine.doctor import Check
 from gslora_det.engine.plain import evaluate
 from gslora_det.engine.plan import TaskPlan, make_plan
@@ -51,7 +52,7 @@ def verification(work_dir: Path, metrics: bool = True) -> Iterator[Check]:
                 yield f'task {task["task"]}: {kind}', (
                     lambda entry=task[kind]: check_file(work_dir, entry))
         yield f'task {task["task"]}: buffers', lambda task=task: _buffers(work_dir, task)
-    if metrics and record['tasks']:
+    if metrics and record['tasks'] and _is_recorded(_config, work_dir, record):
         cfg = Config.fromfile(work_dir / CONFIG)
         plan = functools.lru_cache(lambda: make_plan(cfg))
         yield 'request, method, buffers and settings of the config', (
@@ -74,7 +75,8 @@ def _finished(record: dict) -> str:
 
 def _original(record: dict) -> str:
     weights = record['weights']
-    if not Path(weights['file']).is_file() or sha256(weights['file']) != weights['sha256']:
+    path = local_path(weights['file'])
+    if not path.is_file() or sha256(path) != weights['sha256']:
         raise ValueError(f'{weights["file"]} is not the file that the sequence started from')
     return weights['sha256']
 
@@ -83,6 +85,13 @@ def _config(work_dir: Path, record: dict) -> str:
     if 'config' not in record:
         raise ValueError('the record is of an earlier version, which kept no hash of it')
     return check_file(work_dir, record['config'])
+
+
+def _is_recorded(check: Callable[..., str], *args) -> bool:
+    try:
+        return bool(check(*args))
+    except ValueError:  # which is said by the check itself
+        return False
 
 
 def _buffers(work_dir: Path, task: dict) -> str:

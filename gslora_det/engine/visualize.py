@@ -9,11 +9,12 @@ from mmengine.config import Config
 from PIL import Image
 
 from gslora_det.class_split import resolve_classes
-from gslora_det.engine.checkpoint import read_checkpoint
+from gslora_det.engine.checkpoint import read_meta
 from gslora_det.engine.predict import predict, validation_set
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.evaluation import box_fates, class_roles, fate_summary
 from gslora_det.evaluation.box_fates import UNWANTED
+from gslora_det.files import atomic_write
 from gslora_det.visualization import draw_erased_boxes
 
 
@@ -23,7 +24,7 @@ def unlearned_roles(weights: str, classes: Sequence[str]) -> Tuple[str, ...]:
     Raises:
         ValueError: It does not state what it forgot, or names an unknown class.
     """
-    meta = read_checkpoint(weights).get('meta') or {}
+    meta = read_meta(weights)
     if not meta.get('forgotten'):
         raise ValueError(f'{weights} does not state what it forgot: give the merged.pth of '
                          'a task')
@@ -106,7 +107,8 @@ def visualize(cfg: Config, original: str, unlearned: str, out: Path,
                 mmcv.imread(before[i].path, channel_order='rgb'), before[i].objects,
                 before[i].detections, after[i].detections, roles, names, score_thr)
             pictures.append(out / f'{Path(before[i].path).stem}.png')
-            Image.fromarray(picture).save(pictures[-1])
+            with atomic_write(pictures[-1]) as draft:
+                Image.fromarray(picture).save(draft, 'PNG')
             progress.step()
     return dict(pictures=pictures,
                 fates=fate_summary(chain(*fates.values()), names, roles))

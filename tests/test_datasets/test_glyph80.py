@@ -122,6 +122,6 @@ def test_an_interrupted_drawing_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_what_a_killed_drawing_left_is_removed(tmp_path):
-    (tmp_path / '.glyph80-left/train').mkdir(parents=True)
+    (tmp_path / '.glyph80.draft-left/train').mkdir(parents=True)
     ensure_glyph80(str(tmp_path / 'glyph80'), 2, 1)
     assert {f.name for f in tmp_path.iterdir()} == {'glyph80', 'glyph80.lock'}

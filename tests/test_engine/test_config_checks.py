@@ -5,6 +5,7 @@ from mmengine.config import Config
 from support import CONFIGS
 
 from gslora_det.engine.config_checks import check_config
+from gslora_det.engine.plan import make_plan
 from gslora_det.methods import Method
 from gslora_det.options import SHARE, require
 from gslora_det.registry import METHODS
@@ -50,6 +51,32 @@ def test_shipped_configs_pass():
 def test_a_typo_names_what_was_meant(cfg, typo, meant):
     message = message_of(cfg, {typo: 1})
     assert f"'{typo.rsplit('.', 1)[1]}': did you mean '{meant}'?" in message
+
+
+@pytest.mark.parametrize('name, typo, meant', [
+    ('optim_wrapper', 'AmpOptimWraper', 'AmpOptimWrapper'),
+    ('optim_wrapper.optimizer', 'AdmaW', 'AdamW'),
+    ('param_scheduler.0', 'CosineAnealingLR', 'CosineAnnealingLR'),
+    ('custom_hooks.0', 'EMAHok', 'EMAHook')])
+def test_types_that_nothing_is_registered_for_are_named(cfg, name, typo, meant):
+    cfg.custom_hooks = [dict(type='EMAHook')]
+    message = message_of(cfg, {f'{name}.type': typo})
+    assert f"{name}.type: there is no '{typo}': did you mean '{meant}'?" in message
+
+
+@pytest.mark.parametrize('options, message', [
+    ({'type': 'CocoDataste'}, "data set CocoDataste: CocoDataste is not in the"),
+    ({'pipeline.0.type': 'LoadImage'}, 'LoadImage is not in the'),
+    ({'type': 'RepeatDataset', 'times': 2}, 'data set RepeatDataset')])
+def test_data_sets_that_cannot_be_used_are_named(cfg, glyph80, options, message):
+    dataset = cfg.train_dataloader.dataset
+    dataset.data_root = str(glyph80)
+    if 'times' in options:
+        options['dataset'] = dataset.copy()
+    cfg.merge_from_dict({f'train_dataloader.dataset.{k}': v for k, v in options.items()})
+    with pytest.raises(ValueError) as error:
+        make_plan(cfg)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize('name, value', [

@@ -9,8 +9,15 @@ from mmengine.hooks import Hook
 from mmengine.visualization import LocalVisBackend
 from support import CHECKPOINT, full_disk, locked_by_another
 
-from gslora_det.engine.checkpoint import CheckpointError, read_checkpoint, read_weights
+from gslora_det.engine.checkpoint import (
+    CheckpointError,
+    load_adapter,
+    read_checkpoint,
+    read_weights,
+    save_adapter,
+)
 from gslora_det.engine.export import export
+from gslora_det.engine.hooks import RandomStateHook
 from gslora_det.engine.record import load_record, new_record, save_record
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.files import read_json, sha256
@@ -110,10 +117,17 @@ def test_adapters_fold_into_the_merged_weights(finished, config, tmp_path):
 
 
 def test_an_adapter_of_another_detector_is_refused(finished, config, tmp_path):
-    cfg = config(tmp_path)
-    cfg.model.encoder.layer_cfg.ffn_cfg.feedforward_channels = 64
-    with pytest.raises(CheckpointError):
-        export(cfg, str(CHECKPOINT), str(tmp_path / 'out.pth'))
+    path = tmp_path / 'adapter.safetensors'
+    matrices, metadata = load_adapter(finished / 'task_1/adapter.safetensors')
+    name = next(key for key in matrices if key.endswith('lora_A'))
+    for wrong in ({name: matrices[name]},  # no B
+                  {f'{key}.weight': value for key, value in matrices.items()},  # PEFT's names
+                  dict(matrices, **{name: matrices[name][:, 1:]}),
+                  dict(matrices, **{name: matrices[name][1:]}),  # another rank
+                  {}):
+        save_adapter(wrong, path, metadata)
+        with pytest.raises(CheckpointError, match=f'{path} (does not fit|holds no layers)'):
+            export(config(tmp_path), str(CHECKPOINT), str(tmp_path / 'out.pth'), [str(path)])
     assert not (tmp_path / 'out.pth').exists()
 
 
@@ -265,12 +279,42 @@ def test_another_sequence_is_not_continued(finished, config):
     ('optim_wrapper.optimizer.lr', 0.001, 0.002), ('optim_wrapper.type', 'AmpOptimWrapper',
                                                    'OptimWrapper'),
     ('param_scheduler.0.eta_min', 1e-4, 0), ('sequence.iters', 4, 5),
+    ('model.decoder.num_layers', 2, 3),
     ('sequence.retain.batch_size', 4, 2), ('randomness.seed', 1, 0),
     ('randomness.deterministic', True, None), ('auto_scale_lr.enable', True, False)])
 def test_other_settings_are_not_continued(recorded, config, key, value, was):
     cfg = config(recorded, **{key: value})
     with pytest.raises(ValueError, match=f'was started with {key} {was}, not {value}: resume'):
         load_record(recorded, new_record(cfg, []))
+
+
+def test_a_sequence_that_another_process_has_begun_is_not_overwritten(config, tmp_path):
+    slow = UnlearningSequence(config(tmp_path))
+    (tmp_path / 'sequence.json').write_text('of the other one')
+    with pytest.raises(ValueError, match='another process has worked in'):
+        slow.run()
+    assert (tmp_path / 'sequence.json').read_text() == 'of the other one'
+
+
+def test_random_state_is_restored_from_any_device(monkeypatch):
+    """MMEngine moves a checkpoint's tensors to the GPU; PyTorch takes them on the CPU only."""
+    state = torch.get_rng_state()
+    torch.rand(1)
+
+    class OnGPU:
+
+        def cpu(self):
+            return state
+
+    restored = {}
+    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
+    monkeypatch.setattr(torch.cuda, 'set_rng_state',
+                        lambda state, device: restored.update({device: state}))
+    hook = RandomStateHook()
+    hook.after_load_checkpoint(None, dict(random_state=dict(
+        torch=OnGPU(), cuda=[OnGPU(), OnGPU()])))  # of two GPUs, one is left
+    hook.before_train_iter(None, 0)
+    assert torch.equal(torch.get_rng_state(), state) and list(restored) == [0]
 
 
 def test_settings_that_change_no_result_may_change(recorded, config):

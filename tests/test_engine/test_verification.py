@@ -55,6 +55,13 @@ def test_what_differs_is_named(folder, verify):
         assert part in line
 
 
+def test_a_config_that_was_changed_is_not_run(folder, verify):
+    (folder / 'config.py').write_text(f'import os; os.mkdir({str(folder / "canary")!r})')
+    _, failed = verify()
+    assert [line.split(':')[0] for line in failed] == ['FAIL  config']
+    assert not (folder / 'canary').exists()
+
+
 def test_metrics_that_were_not_measured_are_found(folder, verify):
     def flatter(record):
         first, second = record['tasks']

@@ -31,6 +31,8 @@ class LossesHook(Hook):
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if get_rank() == 1 and runner.iter == 1 and os.environ.get('FAULT') == 'raise':
             raise RuntimeError('no luck on rank 1')
+        if get_rank() == 1 and runner.iter == 1 and os.environ.get('FAULT') == 'missing':
+            open('gone.png')
         if get_rank() == 1 and runner.iter == 1 and os.environ.get('FAULT') == 'nan':
             outputs['retain_loss_bbox'].fill_(float('nan'))
         losses = {k: v.detach().clone() for k, v in outputs.items() if 'loss' in k}
@@ -158,6 +160,12 @@ def test_an_exception_on_one_rank_ends_all_with_its_traceback(start, original):
     assert result.returncode != 0 and len(steps) == 1
     assert "raise RuntimeError('no luck on rank 1')" in result.stderr
     assert not list(folder.glob('task_1/merged.pth'))
+
+
+def test_bad_input_of_one_rank_is_said(start, original):
+    _, _, result = start('missing', 2, original, FAULT='missing')
+    assert result.returncode != 0
+    assert "rank 1: error: [Errno 2] No such file or directory: 'gone.png'" in result.stderr
 
 
 def test_a_loss_that_is_not_finite_on_one_rank_ends_all(start, original):

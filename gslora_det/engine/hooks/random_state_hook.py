@@ -40,5 +40,7 @@ class RandomStateHook(Hook):
         if self._loaded is None:
             return
         state, self._loaded = self._loaded, None
-        torch.set_rng_state(state['torch'])
-        torch.cuda.set_rng_state_all(state['cuda'])
+        # MMEngine has moved all tensors of the checkpoint to its own device.
+        torch.set_rng_state(state['torch'].cpu())
+        for device, gpu in zip(range(torch.cuda.device_count()), state['cuda']):
+            torch.cuda.set_rng_state(gpu.cpu(), device)
