@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import gslora_det  # noqa: F401  (registers everything)
-from gslora_det.cli import add_common_flags, load_config, prepare_process, run_tool
-from gslora_det.engine.comparison import Comparison
+from gslora_det.cli import add_cfg_options, load_config, prepare_process, run_tool
+from gslora_det.engine.comparison import PARTS, Comparison
 from gslora_det.report.comparison import write_results, write_tuning
 
 
@@ -20,8 +20,17 @@ def parse_args() -> argparse.Namespace:
                         help="run the methods' grids instead of the table")
     parser.add_argument('--keep-weights', action='store_true',
                         help='keep the unlearned detectors of all cells')
-    add_common_flags(parser)
-    return parser.parse_args()
+    parser.add_argument('--work-dir', help='the folder to save runs and results in')
+    add_cfg_options(parser)
+    parser.set_defaults(launcher='none', local_rank=0)
+    args = parser.parse_args()
+    if args.tune and (args.settings or args.seeds):
+        parser.error('--tune takes no --settings and no --seeds: the config has its own')
+    for option in args.cfg_options or ():
+        if option.split('.')[0] not in PARTS:
+            parser.error(f'--cfg-options {option}: a comparison has {", ".join(PARTS)}; set '
+                         f'settings.NAME.{option} for the cells of a setting')
+    return args
 
 
 def main() -> None:

@@ -73,7 +73,8 @@ grids = {
     "Retrain, authors' reading": _choices('lr', (4e-4,), (1e-3,), (3e-3,), (1e-2,)),
     'GradientAscent': _choices('lr', (1e-6,), (3e-6,), (1e-5,)),
     'RandomDrop': _choices('rate', (0.01,), (0.05,), (0.2,)),
-    'SSD': _choices('alpha', (10.0,), (100.0,), (1000.0,), (10000.0,)),
+    'SSD': _choices('alpha', (10.0,), (100.0,), (1000.0,), (10000.0,),
+                    (100000.0,)),
     # The authors' weight first, with other labels each time; the authors' sink last.
     'L2': _choices('lr weight relabel', (1e-3, 0.01, 'random'), (3e-3, 0.01, 'random'),
                    (1e-3, 1.0, 'random'), (3e-3, 0.01, 'sink')),

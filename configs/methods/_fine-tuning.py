@@ -1,5 +1,7 @@
 # The flagship as the authors train its opponents: all weights but the heads, the backbone
-# and the sampling of deformable attention more slowly (AdamW 3e-4, 2e-5 and 3e-5).
+# and the sampling of deformable attention more slowly (AdamW 3e-4, 2e-5 and 3e-5). An epoch is a
+# pass over the retain buffer, also where theirs is one over the shorter forget buffer (gradient
+# ascent, DER, DER++, FDR).
 _base_ = '../ddetr_forget_80-10x7.py'
 optim_wrapper = dict(
     paramwise_cfg=dict(

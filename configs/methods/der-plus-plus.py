@@ -1,3 +1,3 @@
-# Values of the authors' detection scripts.
+# Weights of the authors' detection scripts.
 _base_ = '_fine-tuning.py'
-method = dict(_delete_=True, type='DERPlusPlus', weight=0.001, retain_weight=0.1)
+method = dict(_delete_=True, type='DERPlusPlus', relabel='sink', weight=0.001, retain_weight=0.1)

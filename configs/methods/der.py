@@ -1,3 +1,3 @@
-# Values of the authors' detection scripts.
+# Weights of the authors' detection scripts.
 _base_ = '_fine-tuning.py'
-method = dict(_delete_=True, type='DER', weight=0.001)
+method = dict(_delete_=True, type='DER', relabel='sink', weight=0.001)

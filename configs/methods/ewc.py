@@ -1,3 +1,3 @@
-# Values of the authors' detection scripts.
+# Weights of the authors' detection scripts.
 _base_ = '_fine-tuning.py'
-method = dict(_delete_=True, type='EWC', weight=10.0)
+method = dict(_delete_=True, type='EWC', relabel='sink', weight=10.0)

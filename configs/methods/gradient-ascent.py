@@ -1,4 +1,4 @@
-# Values of the authors' detection scripts.
+# Weights of the authors' detection scripts.
 _base_ = '_fine-tuning.py'
 method = dict(_delete_=True, type='GradientAscent')
 sequence = dict(epochs=5)

@@ -14,15 +14,17 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 from mmengine.config import Config
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from gslora_det.engine.checkpoint import fetch
 from gslora_det.engine.record import FILE_NAME
 from gslora_det.engine.task_config import RunConfig
-from gslora_det.files import atomic_write, folder_lock, read_json, write_json
+from gslora_det.files import atomic_write, folder_lock, read_json, sha256, write_json
 from gslora_det.registry import METHODS
 
 # What the result of a cell depends on, besides data and code.
 SETTINGS = ('load_from', 'sequence', 'method', 'optim_wrapper', 'param_scheduler', 'randomness')
 VALIDATION_STEPS = 60  # what an evaluation costs, in training steps; for the time left
 TUNING = 'tuning'
+PARTS = ('settings', 'methods', 'seeds', TUNING, 'grids')  # of the config of a comparison
 
 
 @dataclass(frozen=True)
@@ -197,13 +199,13 @@ class Comparison:
         return failed
 
     def _run(self, cell: Cell, cfg: Config, folder: Path, train: Path) -> bool:
-        asked, script = settings_of(cfg), folder / 'cell.py'
-        if script.exists() and settings_of(Config.fromfile(script)) != asked:
-            shutil.rmtree(folder / 'run', ignore_errors=True)  # the config has changed since
+        asked, script, run = settings_of(cfg), folder / 'cell.py', folder / 'run'
+        if not (script.exists() and settings_of(Config.fromfile(script)) == asked
+                and (run / 'task_1').exists()):
+            shutil.rmtree(run, ignore_errors=True)  # of another config, or without weights
         cfg.sequence.original = self._known_original(cell, asked)
         with atomic_write(script) as draft:
             draft.write_text(RunConfig(cfg.to_dict()).pretty_text, 'utf-8')
-        run = folder / 'run'
         with open(folder / 'log.txt', 'a') as log:
             code = subprocess.call(
                 [sys.executable, str(train), str(script), '--work-dir',
@@ -221,17 +223,19 @@ class Comparison:
         return True
 
     def _known_original(self, cell: Cell, asked: dict) -> Optional[str]:
-        """A record in which the original model is measured on the same classes."""
+        """A record in which the same original model is measured on the same classes."""
         def request(found: dict) -> list:
             return [found['load_from']] + [found['sequence'].get(key) for key in (
-                'tasks', 'order', 'num_tasks', 'classes_per_task')]
+                'tasks', 'order', 'num_tasks', 'classes_per_task', 'missing')]
 
         setting = cell.setting.replace(' ', '_')
         for script in sorted((self.work_dir / 'runs').glob(f'{setting}__*/cell.py')):
-            record = script.with_name('run') / FILE_NAME
-            if (record.exists() and read_json(record)['original'] is not None
+            path = script.with_name('run') / FILE_NAME
+            record = read_json(path) if path.exists() else {}
+            if (record.get('original') is not None
+                    and record['weights']['sha256'] == sha256(fetch(asked['load_from']))
                     and request(settings_of(Config.fromfile(script))) == request(asked)):
-                return str(record)
+                return str(path)
         return None
 
 

@@ -7,7 +7,13 @@ from typing import Optional
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from gslora_det.engine.checkpoint import last_checkpoint, load_weights, read_meta
+from gslora_det.engine.checkpoint import (
+    CheckpointError,
+    last_checkpoint,
+    load_weights,
+    read_checkpoint,
+    read_meta,
+)
 from gslora_det.engine.plan import TaskPlan, make_plan
 
 
@@ -17,6 +23,9 @@ def train_plain(cfg: Config, resume: Optional[str] = None) -> None:
     Args:
         cfg (Config): The config.
         resume (str, optional): A checkpoint, or ``'auto'`` for the latest one.
+
+    Raises:
+        CheckpointError: It cannot be read, or holds weights alone.
     """
     folder = Path(cfg.work_dir)
     out_dir = (cfg.get('default_hooks', {}).get('checkpoint') or {}).get('out_dir')
@@ -27,6 +36,11 @@ def train_plain(cfg: Config, resume: Optional[str] = None) -> None:
         resume = last_checkpoint(folder)
     cfg.resume = resume is not None
     if resume:
+        absent = {'meta', 'message_hub', 'optimizer'} - set(read_checkpoint(resume))
+        if absent:
+            raise CheckpointError(f'{resume} is no checkpoint of a run to resume ('
+                                  + ', '.join(sorted(absent)) + ' is missing): weights '
+                                  'alone are given as load_from')
         cfg.load_from = resume
     Runner.from_cfg(cfg).train()
 

@@ -11,7 +11,9 @@ from gslora_det.registry import METHODS
 
 @METHODS.register_module()
 class EWC(Weighted):
-    """Importance is the squared gradient of the detector's loss, image by image.
+    """Importances are ``O_n = mean over images of (dL_det / dtheta_n)^2``.
+
+    The loss is that of :class:`Anchored`.
 
     Args:
         weight (float): 10 in the authors' scripts.

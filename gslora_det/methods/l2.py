@@ -1,4 +1,4 @@
-"""L2*: fine-tuning with wrong labels, near the weights before the task."""
+"""L2*: fine-tuning with wrong labels, near the weights before the task (arXiv 2403.11530)."""
 
 from gslora_det.methods.anchored import Anchored
 from gslora_det.registry import METHODS
@@ -6,7 +6,9 @@ from gslora_det.registry import METHODS
 
 @METHODS.register_module()
 class L2(Anchored):
-    """All weights are equally important, see :class:`Anchored`.
+    """``L = L_det(retain and relabelled forget) + weight sum_n (theta_n - theta*_n)^2``.
+
+    That is :class:`Anchored` where all weights are equally important.
 
     Args:
         weight (float): 0.01 in the authors' scripts.

@@ -16,7 +16,8 @@ class SSD(Method):
     """Dampens the weights that matter more to forget data than to retain data.
 
     Where ``I_forget > alpha I_retain``, ``theta <- theta min(lambda I_retain / I_forget,
-    1)``, with I the diagonal of the empirical Fisher information. There is no training.
+    1)``, with I the diagonal of the empirical Fisher information. There is no training. (The
+    paper compares with all training data; here retain data stand for them.)
 
     Args:
         alpha (float): Which weights are dampened; the larger the fewer. 10 in the paper.

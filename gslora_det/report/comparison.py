@@ -21,8 +21,8 @@ _LEGEND = (
     'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
     'retained without training data. H: harmonic mean of AP_r and the drop of AP_f; H_max: '
-    'that of a perfect erasure. Tunable: trained parameters. —: not run. The best H of a '
-    'trained or untrained method is bold.')
+    'that of a perfect erasure. Tunable: trained parameters. —: no result. The best H where '
+    'two or more methods have one is bold.')
 
 
 def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:

@@ -2,14 +2,15 @@ import json
 
 import pytest
 from mmengine.config import Config
-from support import CONFIGS, locked_by_another
+from support import CONFIGS, ROOT, locked_by_another, run_tool
 
 from gslora_det.engine.comparison import TUNING, Cell, Comparison
 from gslora_det.registry import METHODS
+from gslora_det.report.comparison import write_results
 
 # Stands in for tools/train.py: writes a record as a sequence does, or fails.
 TRAIN = '''
-import json, sys
+import hashlib, json, sys
 from pathlib import Path
 cell, _, run, _ = sys.argv[1:]
 config = {}
@@ -19,6 +20,7 @@ if config['method']['type'] == 'HeadMask':
 (Path(run) / 'task_1').mkdir(parents=True)
 Path(run, 'task_1/merged.pth').touch()
 Path(run, 'sequence.json').write_text(json.dumps(dict(
+    weights=dict(sha256=hashlib.sha256(Path(config['load_from']).read_bytes()).hexdigest()),
     method_config=config['method'], known=config['sequence']['original'],
     original=dict(AP=0.5), tasks=[dict(task=1, buffers=[1], metrics={})])))
 '''
@@ -31,7 +33,7 @@ def comparison(tmp_path):
 
 def test_cells_are_methods_times_settings_times_seeds(comparison):
     cells = comparison.cells()
-    assert len(cells) == len(set(cells)) == 19 * (5 * 3 + 2)
+    assert len(cells) == len(set(cells)) == len(comparison.cfg.methods) * (5 * 3 + 2)
     assert {cell.setting for cell in cells if cell.seed} == {
         setting for setting, number in comparison.cfg.seeds.items() if number > 1}
     few = comparison.cells(['EWC'], ['80-5', '80-10x7'], [0])
@@ -41,7 +43,8 @@ def test_cells_are_methods_times_settings_times_seeds(comparison):
 
 
 def test_every_method_is_compared(comparison):
-    types = {comparison.config(cell).method.type for cell in comparison.cells(seeds=[0])}
+    types = {comparison.config(cell).method.type
+             for cell in comparison.cells(settings=['80-5'], seeds=[0])}
     assert types == set(METHODS.module_dict)
 
 
@@ -126,12 +129,12 @@ def test_a_cell_whose_config_has_changed_is_run_again(comparison, tmp_path):
     leftover = tmp_path / 'runs/80-5__EWC__0/run/leftover'
     leftover.touch()
     comparison.cfg.methods.EWC.method.weight = 7.0
-    comparison.cfg.settings['80-5'].sequence = dict(order=5)
+    comparison.cfg.settings['80-5'].sequence = dict(missing=['digit 6'])
     assert not comparison.results(cells)
     assert comparison.run(cells[:1], train) == []
     result, = comparison.results(cells).values()
     assert result['settings']['method']['weight'] == 7.0 and not leftover.exists()
-    # The original was measured on the classes of another order only.
+    # The original was measured without regard to the missing class only.
     assert not json.loads(leftover.with_name('sequence.json').read_text())['known']
 
 
@@ -161,3 +164,37 @@ def test_a_cell_that_another_process_works_on_is_left_to_it(comparison, tmp_path
     with locked_by_another(folder / '.lock'):
         assert comparison.run([cell], train) == []
     assert not comparison.results([cell])
+
+
+def test_real_cells(glyph80, tmp_path, monkeypatch):
+    """With tools/train.py: one method that trains and one that does not."""
+    def call(command, stdout, stderr):
+        result = run_tool(*command[1:])
+        stdout.write(result.stdout + result.stderr)
+        return result.returncode
+
+    monkeypatch.setattr('subprocess.call', call)
+    cfg = Config.fromfile(CONFIGS / 'glyph80/comparison.py')
+    small = dict(dataset=dict(data_root=str(glyph80)), num_workers=0, persistent_workers=False)
+    cfg.settings = dict(small=dict(
+        config='ddetr_forget_80-5.py', sequence=dict(
+            iters=2, forget=dict(batch_size=2), retain=dict(batch_size=2)),
+        train_dataloader=small, val_dataloader=small,
+        val_evaluator=dict(ann_file=f'{glyph80}/annotations/val.json')))
+    cfg.seeds = dict(small=1)
+    comparison = Comparison(cfg, tmp_path)
+    cells = comparison.cells(['HeadMask', 'GSLoRA'])
+    assert comparison.run(cells, ROOT / 'tools/train.py') == []
+    results = comparison.results(cells)
+    head, lora = (results[cell] for cell in cells)
+    assert head['tasks'][0]['metrics']['AP_forgotten'] == 0
+    assert head['tasks'][0]['original'] == lora['tasks'][0]['original']
+    assert [r['tasks'][0]['images_seen'] for r in (head, lora)] == [0, 2 * 4]
+    table = write_results(comparison)
+    assert '| HeadMask | 0.00 | **100.0** |' in table and f'2 of {len(cfg.methods)} cells' in table
+
+    # A result that was removed is measured again.
+    comparison.result_file(cells[0]).unlink()
+    assert comparison.run(cells, ROOT / 'tools/train.py') == []
+    again = comparison.results(cells)[cells[0]]
+    assert again['tasks'][0]['metrics'] == head['tasks'][0]['metrics']

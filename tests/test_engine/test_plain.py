@@ -1,7 +1,9 @@
 import pytest
+import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from gslora_det.engine.checkpoint import CheckpointError
 from gslora_det.engine.plain import train_plain
 
 
@@ -30,6 +32,9 @@ def test_resuming_goes_on_from_the_run_and_not_from_where_it_started(
     assert train(None) == train('auto') == (False, 'first_stage.pth')
     newest = tmp_path / (out_dir or '') / 'run/epoch_1.pth'
     newest.parent.mkdir(parents=True, exist_ok=True)
-    newest.touch()
+    torch.save(dict(meta={}, message_hub={}, optimizer={}), newest)
     assert train('auto') == (True, str(newest))
-    assert train('mine.pth') == (True, 'mine.pth')
+    assert train(str(newest)) == (True, str(newest))
+    torch.save(dict(state_dict={}, meta={}), tmp_path / 'weights.pth')
+    with pytest.raises(CheckpointError, match='weights.pth is no checkpoint of a run'):
+        train(str(tmp_path / 'weights.pth'))
