@@ -49,10 +49,10 @@ methods = {
     'DER': _distilled(1e-3, type='DER', relabel='sink', weight=0.001),
     'DERPlusPlus': _distilled(
         1e-3, type='DERPlusPlus', relabel='sink', retain_weight=0.1),
-    'FDR': _distilled(1e-3, type='FDR', relabel='random', weight=0.5),
-    'SCRUB': _distilled(1e-3, type='SCRUB', weight=0.1),
-    'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.1),
-    'LIRF': _distilled(3e-3, type='LIRF', relabel='random', weight=1.0),
+    'FDR': _distilled(1e-3, type='FDR', relabel='sink', weight=0.5),
+    'SCRUB': _distilled(1e-3, type='SCRUB', weight=0.01),
+    'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.01),
+    'LIRF': _distilled(3e-3, type='LIRF', relabel='sink', weight=1.0),
     'GSLoRA': dict(),  # as in its own config
     'GSLoRAPlusPlus': dict(method=dict(type='GSLoRAPlusPlus', prototype_forget=0.005)),
 }
