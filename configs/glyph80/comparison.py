@@ -52,7 +52,7 @@ methods = {
     'FDR': _distilled(1e-3, type='FDR', relabel='sink', weight=0.5),
     'SCRUB': _distilled(1e-3, type='SCRUB', weight=0.01),
     'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.01),
-    'LIRF': _distilled(3e-3, type='LIRF', relabel='sink', weight=1.0),
+    'LIRF': _distilled(1e-2, type='LIRF', relabel='sink', weight=1.0),
     'GSLoRA': dict(),  # as in its own config
     'GSLoRAPlusPlus': dict(method=dict(type='GSLoRAPlusPlus', prototype_forget=0.005)),
 }
