@@ -11,77 +11,24 @@ import io
 import json
 import math
 import os
-import pickle
 import re
 import sys
-import zipfile
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import IO, Any, Dict, List, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, Optional, Sequence, Tuple, Union
 from urllib.parse import urlparse
 
-import numpy as np
 import torch
 from mmengine.fileio import LocalBackend
-from mmengine.logging.history_buffer import HistoryBuffer
 from mmengine.runner import checkpoint as mmengine_checkpoint
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from gslora_det.engine.unpickling import CheckpointError, unpickle
 from gslora_det.files import atomic_write, folder_lock
 
 ADAPTER_FORMAT = '1'
-
-
-class CheckpointError(ValueError):
-    """A weights file that is missing, broken, unsafe, or made for another model."""
-
-
-class _Array(np.ndarray):
-    """An array of numbers from a checkpoint.
-
-    NumPy's own class would let a file make an array of pointers to any place in memory.
-    """
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> 'np.ndarray':
-        raise pickle.UnpicklingError('Unsupported global: GLOBAL numpy.ndarray')
-
-    def __setstate__(self, state: tuple) -> None:
-        if state[2].hasobject:
-            raise pickle.UnpicklingError('Unsupported global: GLOBAL numpy.ndarray of objects')
-        super().__setstate__(state)
-
-    def __reduce__(self) -> tuple:
-        return self.view(np.ndarray).__reduce__()  # into the next checkpoint as what it is
-
-
-def _number(kind: str, *_: Any) -> np.dtype:
-    """What ``numpy.dtype`` may do in a checkpoint: name a kind of number."""
-    found = np.dtype(kind) if isinstance(kind, str) else None
-    if found is None or found.kind not in 'biuf':
-        raise pickle.UnpicklingError('Unsupported global: GLOBAL numpy.dtype')
-    return found
-
-
-def _statistic(owner: Any, name: str) -> Any:
-    """What ``getattr`` may do in a checkpoint: name a statistic of MMEngine's log."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
-        raise pickle.UnpicklingError('Unsupported global: GLOBAL getattr')
-    return getattr(owner, name)
-
-
-def _harmless() -> List[Any]:
-    """What MMEngine's own checkpoints hold beside tensors and plain types."""
-    # Reached through what NumPy itself pickles; NumPy 1 and 2 name their modules differently.
-    functions = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
-    return [
-        HistoryBuffer, (_Array, 'numpy.ndarray'), (_number, 'numpy.dtype'),
-        *{type(np.dtype(kind)) for kind in '?bBhHiIlLqQefd'},
-        *((function, f'numpy.{core}.multiarray.{function.__name__}')
-          for function in functions for core in ('core', '_core')),
-        (_statistic, 'builtins.getattr'),
-    ]
 
 
 def _is_url(source: Union[str, Path]) -> bool:
@@ -137,7 +84,7 @@ def read_checkpoint(source: Union[str, Path], map_location: Any = 'cpu') -> Dict
         raise CheckpointError(f'checkpoint {path} does not exist')
     if path.suffix == '.safetensors':
         return dict(state_dict=_read_safetensors(path)[0])
-    content = _unpickle(path, map_location)
+    content = unpickle(path, map_location)
     if not isinstance(content, dict):
         raise CheckpointError(f'checkpoint {path} holds {type(content).__name__}, not '
                               'weights by name')
@@ -155,32 +102,6 @@ def read_meta(source: Union[str, Path]) -> Dict[str, Any]:
         raise CheckpointError(f'checkpoint {source}: meta holds {type(meta).__name__}, not '
                               'facts by name')
     return meta
-
-
-def _unpickle(file: Union[Path, IO[bytes]], map_location: Any) -> Any:
-    name = file if isinstance(file, Path) else 'stream'
-    try:
-        # torch writes a checksum for each tensor, but does not look at it when reading.
-        if zipfile.is_zipfile(file):
-            with zipfile.ZipFile(file) as archive:
-                damaged = archive.testzip()
-            if damaged:
-                raise CheckpointError(f'checkpoint {name} is damaged: {damaged} has a wrong '
-                                      'checksum')
-        if not isinstance(file, Path):
-            file.seek(0)
-        with torch.serialization.safe_globals(_harmless()):
-            return torch.load(file, map_location=map_location, weights_only=True)
-    except CheckpointError:
-        raise
-    except pickle.UnpicklingError as error:
-        refused = re.search(r'GLOBAL (\S+)', str(error))
-        reason = (f'it asks for {refused.group(1)}, which could run code' if refused
-                  else 'it is damaged, or no checkpoint')
-        raise CheckpointError(f'checkpoint {name} is refused: {reason}') from None
-    except Exception as error:  # torch raises many kinds for damaged files
-        raise CheckpointError(f'checkpoint {name} is damaged, or no checkpoint '
-                              f'({type(error).__name__})') from None
 
 
 def _read_safetensors(path: Path) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
@@ -358,7 +279,7 @@ def install_safe_loader() -> None:
 
     def safe_torch_load(file: Any, map_location: Any = None, **kwargs) -> Any:
         return _without_config(
-            _unpickle(Path(file) if isinstance(file, str) else file, map_location))
+            unpickle(Path(file) if isinstance(file, str) else file, map_location))
 
     def _without_config(content: Any) -> Any:
         # A program, which MMEngine runs when it resumes.

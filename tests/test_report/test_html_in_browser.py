@@ -1,6 +1,7 @@
 """The page in a real browser: Chromium without a window."""
 
 import base64
+import contextlib
 import io
 import json
 import shutil
@@ -15,8 +16,10 @@ from gslora_det.report.gallery import Gallery, Picture
 webdriver = pytest.importorskip('selenium.webdriver', reason='selenium is not installed')
 if not (shutil.which('chromium') and shutil.which('chromedriver')):
     pytest.skip('Chromium and chromedriver are not installed', allow_module_level=True)
+from selenium.common.exceptions import TimeoutException  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 
 def picture(name, *boxes):
@@ -67,6 +70,13 @@ def shown(page):
     return [i for i, figure in enumerate(figures, 1) if figure.is_displayed()]
 
 
+def assert_shown(page, images):
+    """The page may take a moment to lay itself out."""
+    with contextlib.suppress(TimeoutException):
+        WebDriverWait(page, 10).until(lambda page: shown(page) == images)
+    assert shown(page) == images
+
+
 def test_no_errors_and_no_requests(page):
     messages = [json.loads(entry['message'])['message'] for entry in page.get_log('performance')]
     urls = {message['params']['request']['url'] for message in messages
@@ -85,17 +95,18 @@ def test_slider_moves_the_line_by_keyboard(page):
 
 
 def test_filters_work_alone_together_and_by_keyboard(page):
-    assert shown(page) == [1, 2, 3]
+    assert_shown(page, [1, 2, 3])
     by_class, by_fate = find(page, '[name=class]'), find(page, '[name=fate]')
     by_class.send_keys('r')
-    assert shown(page) == [1, 2]
+    assert_shown(page, [1, 2])
     by_fate.send_keys('lost')
-    assert shown(page) == [2] and find(page, 'output').text == '1 of 3 images'
+    assert_shown(page, [2])
+    assert find(page, 'output').text == '1 of 3 images'
     by_class.send_keys('x')
-    assert shown(page) == []  # `x` is in image 1, but was not lost
+    assert_shown(page, [])  # `x` is in image 1, but was not lost
     by_class.send_keys(Keys.HOME)
     by_fate.send_keys('kept')
-    assert shown(page) == [1, 3]
+    assert_shown(page, [1, 3])
 
 
 @pytest.mark.parametrize('theme, dark', [('light', False), ('dark', True)])
