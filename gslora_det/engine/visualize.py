@@ -6,7 +6,6 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import mmcv
 from mmengine.config import Config
-from PIL import Image
 
 from gslora_det.class_split import resolve_classes
 from gslora_det.engine.checkpoint import read_meta
@@ -14,8 +13,7 @@ from gslora_det.engine.predict import predict, validation_set
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.evaluation import box_fates, class_roles, fate_summary
 from gslora_det.evaluation.box_fates import UNWANTED
-from gslora_det.files import atomic_write
-from gslora_det.visualization import draw_erased_boxes
+from gslora_det.visualization import draw_erased_boxes, write_picture
 
 
 def unlearned_roles(weights: str, classes: Sequence[str]) -> Tuple[str, ...]:
@@ -106,9 +104,7 @@ def visualize(cfg: Config, original: str, unlearned: str, out: Path,
             picture = draw_erased_boxes(
                 mmcv.imread(before[i].path, channel_order='rgb'), before[i].objects,
                 before[i].detections, after[i].detections, roles, names, score_thr)
-            pictures.append(out / f'{Path(before[i].path).stem}.png')
-            with atomic_write(pictures[-1]) as draft:
-                Image.fromarray(picture).save(draft, 'PNG')
+            pictures.append(write_picture(picture, out, before[i].path, dataset))
             progress.step()
     return dict(pictures=pictures,
                 fates=fate_summary(chain(*fates.values()), names, roles))

@@ -7,11 +7,10 @@ from mmdet.registry import HOOKS
 from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from PIL import Image
 
 from gslora_det.evaluation import Detections, Objects, class_roles
-from gslora_det.files import atomic_write, read_json, write_json
-from gslora_det.visualization import draw_erased_boxes
+from gslora_det.files import read_json, write_json
+from gslora_det.visualization import draw_erased_boxes, write_picture
 
 
 @HOOKS.register_module()
@@ -68,15 +67,14 @@ class ErasedBoxesHook(Hook):
             folder.mkdir(exist_ok=True)  # without parents: a work dir that is gone stays so
         roles = class_roles(classes, self.split['forgotten'], self.split['old'])
         for info in map(dataset.get_data_info, range(len(dataset))):
-            key, path = str(info['img_id']), Path(info['img_path'])
+            key, image = str(info['img_id']), info['img_path']
             if key in found:
                 picture = draw_erased_boxes(
-                    mmcv.imread(str(path), channel_order='rgb'), Objects.of(info),
+                    mmcv.imread(image, channel_order='rgb'), Objects.of(info),
                     _detections(before[key]), _detections(found[key]), roles, classes,
                     self.score_thr)
-                with atomic_write(Path(self.out_dir) / f'{path.stem}.png') as draft:
-                    Image.fromarray(picture).save(draft, 'PNG')
-                runner.visualizer.add_image(f'erased_{path.stem}', picture, runner.iter)
+                file = write_picture(picture, self.out_dir, image, dataset)
+                runner.visualizer.add_image(f'erased_{file.stem}', picture, runner.iter)
 
 
 def _detections(found: dict) -> Detections:
