@@ -1,6 +1,7 @@
 """What the tools share: MMDet's flags, and one clear line instead of a traceback."""
 
 import argparse
+import logging
 import os
 import signal
 import sys
@@ -117,6 +118,7 @@ def run_tool(main: Callable[[], None], how_to_continue: str = '') -> None:
         how_to_continue (str): What a stopped tool says.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    logging.raiseExceptions = False  # no traceback of a log file on a disk that is full
     sys.excepthook = _workers_hang_up_quietly(os.getpid())
     try:
         main()

@@ -1,4 +1,6 @@
+import logging
 from argparse import Namespace
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +54,14 @@ def test_a_tool_ends_with_one_line_and_a_code(error, code, line, capsys):
         run_tool(main, ': go on')
     assert end.value.code == code
     assert capsys.readouterr().err == line + '\n'
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='no /dev/full')
+def test_a_log_that_cannot_be_written_prints_no_traceback(monkeypatch, capsys):
+    monkeypatch.setattr(logging, 'raiseExceptions', True)
+    logger = logging.Logger('on a full disk')
+    logger.addHandler(logging.FileHandler('/dev/full'))
+    logger.error('first')
+    assert 'No space left on device' in capsys.readouterr().err
+    run_tool(lambda: logger.error('second'))
+    assert capsys.readouterr().err == ''
