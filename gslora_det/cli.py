@@ -13,7 +13,7 @@ from mmdet.utils import register_all_modules
 from mmengine.config import Config, DictAction
 from mmengine.dist import get_rank, init_dist, is_main_process
 
-from gslora_det.engine.checkpoint import install_atomic_writer, install_safe_loader
+from gslora_det.engine.safe_mmengine import install_atomic_writer, install_safe_loader
 from gslora_det.quiet import silence_warnings
 
 

@@ -8,7 +8,8 @@ import torch
 from mmengine.runner import save_checkpoint
 from support import fork, full_disk
 
-from gslora_det.engine.checkpoint import install_atomic_writer, save_adapter, save_weights
+from gslora_det.engine.checkpoint import save_adapter, save_weights
+from gslora_det.engine.safe_mmengine import install_atomic_writer
 from gslora_det.files import (
     atomic_write,
     folder_lock,

@@ -19,8 +19,6 @@ from typing import Any, Dict, Optional, Sequence, Tuple, Union
 from urllib.parse import urlparse
 
 import torch
-from mmengine.fileio import LocalBackend
-from mmengine.runner import checkpoint as mmengine_checkpoint
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -268,43 +266,8 @@ def _digest(state: Dict[str, Tensor], metadata: Dict[str, str]) -> str:
     return digest.hexdigest()
 
 
-def install_safe_loader() -> None:
-    """Makes MMEngine read checkpoints through :func:`read_checkpoint`.
-
-    The maintained MMEngine falls back silently to free unpickling, and both MMEngines
-    do so for URLs; this replaces their loaders in this process, for every scheme.
-    """
-    def load_from_safe(filename: str, map_location: Any = None, **kwargs) -> dict:
-        return _without_config(read_checkpoint(filename, map_location or 'cpu'))
-
-    def safe_torch_load(file: Any, map_location: Any = None, **kwargs) -> Any:
-        return _without_config(
-            unpickle(Path(file) if isinstance(file, str) else file, map_location))
-
-    def _without_config(content: Any) -> Any:
-        # A program, which MMEngine runs when it resumes.
-        if isinstance(content, dict) and isinstance(content.get('meta'), dict):
-            content['meta'].pop('config', None)
-        return content
-
-    mmengine_checkpoint.CheckpointLoader.register_scheme(
-        ['', 'http://', 'https://'], load_from_safe, force=True)
-    # torchvision://, open-mmlab:// and mmcls:// look these up by name, not by scheme.
-    mmengine_checkpoint.load_from_http = load_from_safe
-    mmengine_checkpoint._safe_torch_load = safe_torch_load
-
-
 def last_checkpoint(folder: Path) -> Optional[str]:
     """The newest checkpoint that a run has written to its folder."""
     found = sorted((path for kind in ('iter', 'epoch') for path in folder.glob(f'{kind}_*.pth')),
                    key=os.path.getmtime)
     return str(found[-1]) if found else None
-
-
-def install_atomic_writer() -> None:
-    """Makes MMEngine write checkpoints atomically: a killed run leaves no half of one."""
-    def put(self: LocalBackend, obj: bytes, filepath: Union[str, Path]) -> None:
-        with atomic_write(filepath) as draft:
-            draft.write_bytes(obj)
-
-    LocalBackend.put = put

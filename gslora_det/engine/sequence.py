@@ -13,12 +13,7 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
-from gslora_det.engine.checkpoint import (
-    install_atomic_writer,
-    install_safe_loader,
-    last_checkpoint,
-    load_weights,
-)
+from gslora_det.engine.checkpoint import last_checkpoint, load_weights
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.hooks.progress_hook import ProgressHook
@@ -37,6 +32,7 @@ from gslora_det.engine.record import (
     split_metrics,
     with_h,
 )
+from gslora_det.engine.safe_mmengine import install_atomic_writer, install_safe_loader
 from gslora_det.engine.task_config import (
     BUFFERS,
     CONFIG,

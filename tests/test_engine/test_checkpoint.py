@@ -20,7 +20,6 @@ import gslora_det  # noqa: F401
 from gslora_det.engine import checkpoint
 from gslora_det.engine.checkpoint import (
     CheckpointError,
-    install_safe_loader,
     load_adapter,
     load_weights,
     read_checkpoint,
@@ -29,6 +28,7 @@ from gslora_det.engine.checkpoint import (
     save_adapter,
     save_weights,
 )
+from gslora_det.engine.safe_mmengine import install_safe_loader
 from gslora_det.files import sha256
 
 

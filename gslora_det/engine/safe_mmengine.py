@@ -1,0 +1,46 @@
+"""Puts this package's reading and writing of checkpoints in the place of MMEngine's own."""
+
+from pathlib import Path
+from typing import Any, Union
+
+from mmengine.fileio import LocalBackend
+from mmengine.runner import checkpoint as mmengine_checkpoint
+
+from gslora_det.engine.checkpoint import read_checkpoint
+from gslora_det.engine.unpickling import unpickle
+from gslora_det.files import atomic_write
+
+
+def install_safe_loader() -> None:
+    """Makes MMEngine read checkpoints as ``gslora_det.engine.checkpoint`` does.
+
+    The maintained MMEngine falls back silently to free unpickling, and both MMEngines
+    do so for URLs; this replaces their loaders in this process, for every scheme.
+    """
+    def load_from_safe(filename: str, map_location: Any = None, **kwargs) -> dict:
+        return _without_config(read_checkpoint(filename, map_location or 'cpu'))
+
+    def safe_torch_load(file: Any, map_location: Any = None, **kwargs) -> Any:
+        return _without_config(
+            unpickle(Path(file) if isinstance(file, str) else file, map_location))
+
+    def _without_config(content: Any) -> Any:
+        # A program, which MMEngine runs when it resumes.
+        if isinstance(content, dict) and isinstance(content.get('meta'), dict):
+            content['meta'].pop('config', None)
+        return content
+
+    mmengine_checkpoint.CheckpointLoader.register_scheme(
+        ['', 'http://', 'https://'], load_from_safe, force=True)
+    # torchvision://, open-mmlab:// and mmcls:// look these up by name, not by scheme.
+    mmengine_checkpoint.load_from_http = load_from_safe
+    mmengine_checkpoint._safe_torch_load = safe_torch_load
+
+
+def install_atomic_writer() -> None:
+    """Makes MMEngine write checkpoints atomically: a killed run leaves no half of one."""
+    def put(self: LocalBackend, obj: bytes, filepath: Union[str, Path]) -> None:
+        with atomic_write(filepath) as draft:
+            draft.write_bytes(obj)
+
+    LocalBackend.put = put
