@@ -65,8 +65,8 @@ def comparison_sections() -> Dict[str, str]:
     names = list(cfg.methods), list(cfg.settings)
     results = comparison.results(comparison.cells())
     tuning = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
-    return dict(overview=overview(*names, results),
-                tables=to_markdown(*names, results) + '\n### Tuning\n\n' + tuning)
+    return dict(overview=overview(*names, results, cfg.controls),
+                tables=to_markdown(*names, results, cfg.controls) + '\n### Tuning\n\n' + tuning)
 
 
 def updated() -> Dict[Path, str]:

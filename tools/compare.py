@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--tune', action='store_true',
                         help="run the methods' grids instead of the table")
     parser.add_argument('--keep-weights', action='store_true',
-                        help='keep the unlearned detectors of all cells')
+                        help='keep the unlearned detectors of the cells that it runs')
     parser.add_argument('--work-dir', help='the folder to save runs and results in')
     add_cfg_options(parser)
     parser.set_defaults(launcher='none', local_rank=0)

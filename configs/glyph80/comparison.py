@@ -14,10 +14,13 @@ settings = {
         config='ddetr_forget_80-5.py',
         sequence=dict(
             missing=['Greek omega', 'Greek zeta', 'Greek lamda', 'digit 6', 'Cyrillic El'])),
+    # Retained objects in forget images, and the reverse, are no background.
+    '80-5 ignore': dict(
+        config='ddetr_forget_80-5.py', sequence=dict(mixed_images='ignore')),
     '80-10x7': dict(config='ddetr_forget_80-10x7.py'),
 }
 seeds = {'80-1': 3, '80-5': 3, '80-40': 3, '80-70': 3, '80-5 4-shot': 3, '80-5 missing': 1,
-         '80-10x7': 1}
+         '80-5 ignore': 1, '80-10x7': 1}
 
 
 def _trained(lr, **method):
@@ -53,9 +56,15 @@ methods = {
     'SCRUB': _distilled(1e-3, type='SCRUB', weight=0.01),
     'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.01),
     'LIRF': _distilled(1e-2, type='LIRF', relabel='sink', weight=1.0),
-    'GSLoRA': dict(),  # as in its own config
+    # The published terms alone, with steps that suit so few of them.
+    "GSLoRA, paper's loss": dict(
+        method=dict(_delete_=True, type='GSLoRA', lora_alpha=8, beta=0.3),
+        optim_wrapper=dict(optimizer=dict(lr=2e-3))),
+    'GSLoRA': dict(),  # our recipe, as in its own config
     'GSLoRAPlusPlus': dict(method=dict(type='GSLoRAPlusPlus', prototype_forget=0.005)),
 }
+# AP cannot tell it from forgetting.
+controls = ['HeadMask']
 
 
 def _choices(names, *values):
@@ -64,10 +73,10 @@ def _choices(names, *values):
     return [dict(zip(keys, value)) for value in values]
 
 
-# Tuned on five classes of another order than the table's. Methods that are not here: Retrain
-# from scratch has too few steps to learn anything; RehearsalFinetune takes the
-# rate of Retrain, which trains alike; SCRUBS is SCRUB and a smoothing; HeadMask has no choice;
-# GSLoRA is as in its own config.
+# Tuned on five classes of another order than the table's; later values go on from the best of
+# the earlier ones. Methods that are not here: Retrain from scratch has too few steps to learn
+# anything; RehearsalFinetune takes the rate of Retrain, which trains alike; SCRUBS is SCRUB and a
+# smoothing; HeadMask has no choice; GSLoRA is as in its own config.
 tuning = dict(config='ddetr_forget_80-5.py', sequence=dict(order=7))
 grids = {
     "Retrain, authors' reading": _choices('lr', (4e-4,), (1e-3,), (3e-3,), (1e-2,)),
@@ -75,27 +84,38 @@ grids = {
     'RandomDrop': _choices('rate', (0.01,), (0.05,), (0.2,)),
     'SSD': _choices('alpha', (10.0,), (100.0,), (1000.0,), (10000.0,),
                     (100000.0,)),
-    # The authors' weight first, with other labels each time; the authors' sink last.
     'L2': _choices('lr weight relabel', (1e-3, 0.01, 'random'), (3e-3, 0.01, 'random'),
-                   (1e-2, 0.01, 'random'), (1e-3, 1.0, 'random'), (3e-3, 0.01, 'sink')),
+                   (1e-2, 0.01, 'random'), (1e-3, 1.0, 'random'), (3e-3, 0.01, 'sink'),
+                   (3e-2, 0.01, 'random'), (1e-2, 0.001, 'random'), (1e-2, 0.01, 'background')),
     'EWC': _choices('lr weight relabel', (1e-3, 10.0, 'random'), (3e-3, 10.0, 'random'),
-                    (1e-3, 1.0, 'random'), (1e-3, 1000.0, 'random'), (1e-3, 10.0, 'sink')),
+                    (1e-3, 1.0, 'random'), (1e-3, 1000.0, 'random'), (1e-3, 10.0, 'sink'),
+                    (3e-4, 1.0, 'random'), (1e-3, 0.1, 'random'), (1e-3, 1.0, 'background')),
     'MAS': _choices('lr weight relabel', (1e-3, 0.1, 'random'), (3e-3, 0.1, 'random'),
-                    (1e-3, 0.01, 'random'), (1e-3, 10.0, 'random'), (1e-3, 0.1, 'sink')),
+                    (1e-3, 0.01, 'random'), (1e-3, 10.0, 'random'), (1e-3, 0.1, 'sink'),
+                    (3e-4, 0.01, 'random'), (1e-3, 0.001, 'random'),
+                    (1e-3, 0.01, 'background')),
     'LwF': _choices('lr weight relabel', (1e-3, 0.5, 'random'), (1e-3, 0.5, 'sink'),
-                    (3e-3, 0.5, 'sink')),
+                    (3e-3, 0.5, 'sink'), (3e-4, 0.5, 'sink'), (1e-3, 0.05, 'sink'),
+                    (1e-3, 0.5, 'background')),
     'DER': _choices('lr weight relabel', (1e-3, 0.001, 'random'), (3e-3, 0.001, 'random'),
-                    (1e-3, 0.01, 'random'), (1e-3, 0.001, 'sink'), (3e-3, 0.001, 'sink')),
+                    (1e-3, 0.01, 'random'), (1e-3, 0.001, 'sink'), (3e-3, 0.001, 'sink'),
+                    (3e-4, 0.001, 'sink'), (1e-3, 0.0001, 'sink'),
+                    (1e-3, 0.001, 'background')),
     'DERPlusPlus': _choices('lr retain_weight relabel', (1e-3, 0.1, 'random'),
                             (3e-3, 0.1, 'random'), (1e-3, 1.0, 'random'), (1e-3, 0.1, 'sink'),
-                            (3e-3, 0.1, 'sink')),
+                            (3e-3, 0.1, 'sink'), (3e-4, 0.1, 'sink'), (1e-3, 0.01, 'sink'),
+                            (1e-3, 0.1, 'background')),
     'FDR': _choices('lr weight relabel', (1e-3, 5.0, 'random'), (3e-3, 5.0, 'random'),
                     (1e-3, 0.5, 'random'), (1e-3, 5.0, 'sink'), (1e-3, 0.5, 'sink'),
-                    (1e-3, 0.05, 'sink')),
+                    (1e-3, 0.05, 'sink'), (3e-4, 0.5, 'sink'), (1e-3, 0.5, 'background')),
     'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0),
                       (1e-3, 0.01), (1e-3, 0.001)),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight relabel', (1e-3, 1.0, 'random'), (3e-3, 1.0, 'random'),
-                     (1e-3, 10.0, 'random'), (3e-3, 1.0, 'sink'), (1e-2, 1.0, 'sink')),
+                     (1e-3, 10.0, 'random'), (3e-3, 1.0, 'sink'), (1e-2, 1.0, 'sink'),
+                     (3e-2, 1.0, 'sink'), (1e-2, 0.1, 'sink'), (1e-2, 1.0, 'background')),
+    "GSLoRA, paper's loss": _choices(
+        'lr beta lora_alpha', (3e-4, 0.15, 1), (2e-3, 0.15, 8), (2e-3, 0.3, 8), (1e-3, 0.3, 8),
+        (3e-3, 0.3, 8), (2e-3, 1.0, 8)),
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
 }

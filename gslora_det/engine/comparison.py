@@ -1,6 +1,7 @@
 """Methods x settings x seeds: the cells of a comparison, and running them."""
 
 import contextlib
+import hashlib
 import json
 import math
 import shutil
@@ -20,11 +21,13 @@ from gslora_det.engine.task_config import RunConfig
 from gslora_det.files import atomic_write, folder_lock, read_json, sha256, write_json
 from gslora_det.registry import METHODS
 
-# What the result of a cell depends on, besides data and code.
+# What the result of a cell depends on, besides data and code: kept as it is, or as a hash.
 SETTINGS = ('load_from', 'sequence', 'method', 'optim_wrapper', 'param_scheduler', 'randomness')
+HASHED = ('model', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'auto_scale_lr',
+          'custom_hooks')
 VALIDATION_STEPS = 60  # what an evaluation costs, in training steps; for the time left
 TUNING = 'tuning'
-PARTS = ('settings', 'methods', 'seeds', TUNING, 'grids')  # of the config of a comparison
+PARTS = ('settings', 'methods', 'controls', 'seeds', TUNING, 'grids')  # of a comparison's config
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Cell:
 def _pick(kind: str, known: Sequence, chosen: Optional[Sequence]) -> List:
     unknown = [name for name in chosen or () if name not in known]
     if unknown:
-        raise ValueError(f"{kind} '{unknown[0]}' is unknown; there are "
+        raise ValueError(f"there is no {kind} '{unknown[0]}'; there are "
                          + ', '.join(map(str, known)))
     return [name for name in known if not chosen or name in chosen]
 
@@ -70,7 +73,8 @@ class Comparison:
     Args:
         cfg (Config): With ``settings`` (name -> ``config``, relative to the file, and what
             is changed in it), ``methods`` (name -> what is changed in every setting),
-            ``seeds`` (setting -> number of seeds) and, for tuning, ``tuning`` (a setting)
+            ``seeds`` (setting -> number of seeds), ``controls`` (methods that win by
+            construction and are not ranked) and, for tuning, ``tuning`` (a setting)
             and ``grids`` (method -> choices, each a dict of dotted keys).
         work_dir (str): Where runs and results go.
 
@@ -111,7 +115,7 @@ class Comparison:
             raise ValueError(f'{self.cfg.filename}: tuning and grids are missing: set '
                              'tuning = dict(config=…) and grids = dict(…)')
         return [Cell(TUNING, method, 0, dict(choice))
-                for method in _pick('method', list(self.cfg.grids), methods)
+                for method in _pick('method with a grid', list(self.cfg.grids), methods)
                 for choice in self.cfg.grids[method]]
 
     def config(self, cell: Cell) -> Config:
@@ -225,7 +229,7 @@ class Comparison:
     def _known_original(self, cell: Cell, asked: dict) -> Optional[str]:
         """A record in which the same original model is measured on the same classes."""
         def request(found: dict) -> list:
-            return [found['load_from']] + [found['sequence'].get(key) for key in (
+            return [found['load_from'], found['others']] + [found['sequence'].get(key) for key in (
                 'tasks', 'order', 'num_tasks', 'classes_per_task', 'missing')]
 
         setting = cell.setting.replace(' ', '_')
@@ -244,6 +248,8 @@ def settings_of(cfg: Config) -> dict:
     found = {key: cfg[key] for key in SETTINGS if key in cfg}
     found = json.loads(json.dumps(found))
     found['sequence'].pop('original', None)
+    others = json.dumps({key: cfg.get(key) for key in HASHED}, sort_keys=True, default=str)
+    found['others'] = hashlib.sha256(others.encode()).hexdigest()
     return found
 
 

@@ -15,7 +15,7 @@ class Anchored(Relabelling):
     """``L = L_det(retain and relabelled forget) + weight sum_n O_n (theta_n - theta*_n)^2``.
 
     theta* are the weights that the task starts from and O_n their importances, 1 unless a
-    subclass measures them. (The authors' code adds the pulls to the weights of all earlier
+    subclass measures them. (GS-LoRA's code adds the pulls to the weights of all earlier
     tasks; in a single step there is no difference.)
 
     Args:

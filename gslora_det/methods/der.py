@@ -18,7 +18,7 @@ class DER(RelabelledDistilling):
     classes and averaged over images.
 
     Args:
-        weight (float): 0.001 in the authors' scripts, there on a sum over images.
+        weight (float): 0.001 in GS-LoRA's scripts, there on a sum over images.
         **kwargs: See :class:`RelabelledDistilling`.
     """
 

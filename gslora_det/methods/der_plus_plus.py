@@ -14,8 +14,10 @@ from gslora_det.registry import METHODS
 class DERPlusPlus(DER):
     """``L = L_DER + retain_weight L_det(retain)``.
 
+    Both terms see the same retain batch. (The paper draws one for each.)
+
     Args:
-        retain_weight (float): 0.1 in the authors' scripts.
+        retain_weight (float): 0.1 in GS-LoRA's scripts.
         **kwargs: See :class:`DER`.
     """
 

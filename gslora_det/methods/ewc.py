@@ -16,7 +16,7 @@ class EWC(Weighted):
     The loss is that of :class:`Anchored`.
 
     Args:
-        weight (float): 10 in the authors' scripts.
+        weight (float): 10 in GS-LoRA's scripts.
         **kwargs: See :class:`Weighted`.
     """
 

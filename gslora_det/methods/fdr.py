@@ -15,10 +15,10 @@ class FDR(RelabelledDistilling):
     """``L = L_det(relabelled forget) + weight mean ||z - z_original||_2`` on retain data.
 
     The norm is over the retained classes' logits of a query, the mean over queries and
-    images (the authors' code takes the norm over queries).
+    images (GS-LoRA's code takes the norm over queries).
 
     Args:
-        weight (float): 5 in the authors' scripts.
+        weight (float): 5 in GS-LoRA's scripts.
         **kwargs: See :class:`RelabelledDistilling`.
     """
 

@@ -14,7 +14,7 @@ class GradientAscent(FineTuning):
     """Ascends the detector's loss on forget data: ``L = -L_det(forget)``, unbounded.
 
     Args:
-        aux_losses (bool): On by default, as in the authors' scripts.
+        aux_losses (bool): On by default, as in GS-LoRA's scripts.
         **kwargs: See :class:`FineTuning`.
     """
     branches = ('forget',)

@@ -21,12 +21,13 @@ class LIRF(RelabelledDistilling):
     heads. AT is the distance between the attention maps of student and original at the
     neck (arXiv 1612.03928), which the student shall make large on forget data. The
     deposit module, from which the original method can restore the classes, is left out:
-    here they shall not come back.
+    here they shall not come back. (GS-LoRA's classification code distils on forget data and
+    has w_a 300 beside a cross-entropy.)
 
     Args:
         weight (float): w_a.
-        forget_weight (float): w_f; 0.9 in the authors' classification scripts.
-        distill (float): w_kd; 10 in those scripts, on another scale.
+        forget_weight (float): w_f; 0.9 in GS-LoRA's classification scripts.
+        distill (float): w_kd; 10 in those scripts, on forget data.
         retain_weight (float): w_r; 5 in those scripts.
         temperature (float): Of the distillation; 10 in those scripts.
         **kwargs: See :class:`RelabelledDistilling`.

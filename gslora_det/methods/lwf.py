@@ -15,10 +15,12 @@ from gslora_det.registry import METHODS
 class LwF(RelabelledDistilling):
     """``L = L_det(relabelled forget) + w_kd KD(retain) + w_r L_det(retain)``.
 
-    KD is :func:`logit_distillation_loss` on the retained classes.
+    KD is :func:`logit_distillation_loss` on the retained classes. (The paper has no old data
+    and distils on the new task's; retain data, as GS-LoRA's code has it, are the stronger
+    hold.)
 
     Args:
-        weight (float): w_kd; 0.5 in the authors' classification scripts.
+        weight (float): w_kd; 0.5 in GS-LoRA's classification scripts.
         retain_weight (float): w_r; 2 in those scripts.
         temperature (float): Of the distillation.
         **kwargs: See :class:`RelabelledDistilling`.

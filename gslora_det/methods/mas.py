@@ -17,7 +17,7 @@ class MAS(Weighted):
     ``O = mean |d mean(logits^2) / d theta|`` over retain images, last decoder layer.
 
     Args:
-        weight (float): 0.1 in the authors' scripts.
+        weight (float): 0.1 in GS-LoRA's scripts.
         **kwargs: See :class:`Weighted`.
     """
 

@@ -16,7 +16,7 @@ class RehearsalFinetune(FineTuning):
     Forgotten objects in retain images are unlabelled, that is, background.
 
     Args:
-        aux_losses (bool): On by default, as in the authors' scripts.
+        aux_losses (bool): On by default, as in GS-LoRA's scripts.
         **kwargs: See :class:`FineTuning`.
     """
     branches = ('retain',)

@@ -19,7 +19,7 @@ class Retrain(RehearsalFinetune):
             backbone with ``init_cfg`` starts from its checkpoint, say ImageNet's).
             ``'checkpoint'``: the weights that this task starts from, which is what the
             authors' code does: its new model is discarded.
-        aux_losses (bool): Off by default, as in the authors' scripts.
+        aux_losses (bool): Off by default, as in GS-LoRA's scripts.
         **kwargs: See :class:`RehearsalFinetune`.
 
     Raises:

@@ -17,14 +17,15 @@ class SCRUB(Distilling):
 
     KD is :func:`logit_distillation_loss`: on forget data of the forgotten classes, on
     retain data of the retained ones. The ascent ends after ``max_steps`` steps, and what
-    follows repairs. (The original takes the two kinds of steps in turns; here every step
-    sees both batches, so that budgets compare.)
+    follows repairs. (The paper takes the two kinds of steps in turns; here every step sees
+    both batches, so that budgets compare. Its ascent has no weight, and its KD is over a
+    softmax, which a detector with a sigmoid a class does not have.)
 
     Args:
         weight (float): Weight of the ascent.
-        gamma (float): 0.99 in the authors' scripts.
-        alpha (float): 0.001 in the authors' scripts.
-        temperature (float): Of the distillation; 2 in the authors' scripts.
+        gamma (float): 0.99 in GS-LoRA's scripts.
+        alpha (float): 0.001 in GS-LoRA's scripts.
+        temperature (float): Of the distillation; 2 in GS-LoRA's scripts.
         max_steps (int): Steps with ascent.
         **kwargs: See :class:`Distilling`.
     """

@@ -5,7 +5,7 @@ import io
 import statistics
 from collections import defaultdict
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Optional
+from typing import Callable, Dict, Iterable, List, Optional, Sequence
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -20,9 +20,10 @@ _COLUMNS = {'H': 'H', 'H/H_max': 'H_relative', 'AP_r': 'AP_retained',
 _LEGEND = (
     'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
-    'retained without training data. H: harmonic mean of AP_r and the drop of AP_f; H_max: '
-    'that of a perfect erasure. Tunable: trained parameters. —: no result. The best H where '
-    'two or more methods have one is bold.')
+    'retained without training data, a part of r. H: harmonic mean of AP_r and the drop of AP_f, '
+    'whatever became of o; H_max: that of a perfect erasure. A sequence stands in the first '
+    'table with its last task. Tunable: trained parameters. —: no result. The best H where two '
+    'or more methods have one is bold, controls apart.')
 
 
 def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
@@ -51,8 +52,9 @@ def _by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
     return found
 
 
-def _best(found: Dict[str, List[dict]], task: int) -> Optional[str]:
+def _best(found: Dict[str, List[dict]], task: int, controls: Sequence[str]) -> Optional[str]:
     """The method with the highest H, if the original can be ranked against."""
+    found = {method: results for method, results in found.items() if method not in controls}
     if len(found) < 2:
         return None
     before = [r['tasks'][task]['original'] for rs in found.values() for r in rs]
@@ -63,12 +65,13 @@ def _best(found: Dict[str, List[dict]], task: int) -> Optional[str]:
         task_values(r, task)['H'] for r in found[method]))
 
 
-def _setting_table(methods: List[str], found: Dict[str, List[dict]], task: int = -1) -> str:
+def _setting_table(methods: List[str], found: Dict[str, List[dict]], task: int,
+                   controls: Sequence[str]) -> str:
     results = [r for rs in found.values() for r in rs]
     columns = {title: key for title, key in _COLUMNS.items()
                if key in ('H', 'H_relative')
                or any(task_values(r, task)[key] is not None for r in results)}
-    best, rows = _best(found, task), []
+    best, rows = _best(found, task, controls), []
     if results:
         before = results[0]['tasks'][task]
         rows.append(['Original', '', *(
@@ -106,10 +109,11 @@ def _cost_table(methods: List[str], found: Dict[str, List[dict]]) -> str:
                            'peak memory (GiB)'], rows)
 
 
-def overview(methods: List[str], settings: List[str], results: dict) -> str:
+def overview(methods: List[str], settings: List[str], results: dict,
+             controls: Sequence[str] = ()) -> str:
     """H of all methods in all settings, of a sequence after its last task."""
     found = {setting: _by_method(results, setting) for setting in settings}
-    best = {setting: _best(found[setting], task=-1) for setting in settings}
+    best = {setting: _best(found[setting], -1, controls) for setting in settings}
     rows = []
     for method in methods:
         cells = []
@@ -121,15 +125,17 @@ def overview(methods: List[str], settings: List[str], results: dict) -> str:
     return markdown_table(['H / H_max (%)', 'tunable %', *settings], rows)
 
 
-def to_markdown(methods: List[str], settings: List[str], results: dict) -> str:
+def to_markdown(methods: List[str], settings: List[str], results: dict,
+                controls: Sequence[str] = ()) -> str:
     """All tables: the overview, then every setting that has results.
 
     Args:
         methods (list[str]): The rows, in order.
         settings (list[str]): One table each, in order; a sequence has one a task.
         results (dict): Cell -> result, see :meth:`Comparison.results`.
+        controls (list[str]): Methods that are never marked as best.
     """
-    parts = [_LEGEND, overview(methods, settings, results)]
+    parts = [_LEGEND, overview(methods, settings, results, controls)]
     for setting in settings:
         found = _by_method(results, setting)
         if not found:
@@ -137,7 +143,7 @@ def to_markdown(methods: List[str], settings: List[str], results: dict) -> str:
         tasks = max(len(r['tasks']) for rs in found.values() for r in rs)
         for task in range(tasks):
             title = f'{setting}, task {task + 1}' if tasks > 1 else setting
-            parts.append(f'### {title}\n\n{_setting_table(methods, found, task)}')
+            parts.append(f'### {title}\n\n{_setting_table(methods, found, task, controls)}')
         parts.append(f'Cost of {setting}, evaluation included:\n\n'
                      + _cost_table(methods, found))
     return '\n\n'.join(parts)
@@ -197,18 +203,20 @@ def write_results(comparison) -> str:
     results = comparison.results(cells)
     methods = list(comparison.cfg.methods)
     settings = list(comparison.cfg.settings)
-    text = to_markdown(methods, settings, results)
+    controls = comparison.cfg.get('controls', ())
+    text = to_markdown(methods, settings, results, controls)
     folder = comparison.work_dir
     with atomic_write(folder / 'results.md') as draft:
         draft.write_text(text, 'utf-8')
     with atomic_write(folder / 'results.csv') as draft:
         draft.write_text(to_csv(results), 'utf-8')
-    for setting in comparison.cfg.settings:
-        found = _by_method(results, setting)
-        if any(len(r['tasks']) > 1 for rs in found.values() for r in rs):
-            with atomic_write(folder / 'curves.png') as draft:
-                draw_curves(methods, found, draft)
-    table = overview(methods, settings, results)
+    sequences = [setting for setting in settings if any(
+        len(result['tasks']) > 1 for cell, result in results.items() if cell.setting == setting)]
+    for setting in sequences:
+        name = 'curves' if len(sequences) == 1 else f'curves_{setting.replace(" ", "_")}'
+        with atomic_write(folder / f'{name}.png') as draft:
+            draw_curves(methods, _by_method(results, setting), draft)
+    table = overview(methods, settings, results, controls)
     return f'{table}\n{len(results)} of {len(cells)} cells are there: {folder}'
 
 

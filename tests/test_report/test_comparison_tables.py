@@ -47,6 +47,14 @@ def test_overview_shows_what_was_not_run_and_marks_the_best():
     assert found['c'] == ['—', '—', '—']
 
 
+def test_a_control_is_not_marked_as_best():
+    results = {Cell('s', m, 0): result(h) for m, h in (('a', .4), ('b', .5), ('control', .7))}
+    found = rows(overview(['a', 'b', 'control'], ['s'], results, ['control']))
+    assert found['control'] == ['2.50', '87.5'] and found['b'] == ['2.50', '**62.5**']
+    table = to_markdown(['a', 'b', 'control'], ['s'], results, ['control']).split('### s')[1]
+    assert '| **50.0** |' in table and '| 70.0 |' in table
+
+
 def test_nothing_is_ranked_where_the_original_detects_nothing():
     results = {Cell('s', m, 0): result(h, forgotten=0.04) for m, h in (('a', .4), ('b', .7))}
     assert '**' not in overview(['a', 'b'], ['s'], results)
