@@ -75,8 +75,8 @@ def _choices(names, *values):
 
 # Tuned on five classes of another order than the table's; later values go on from the best of
 # the earlier ones. Methods that are not here: Retrain from scratch has too few steps to learn
-# anything; RehearsalFinetune takes the rate of Retrain, which trains alike; SCRUBS is SCRUB and a
-# smoothing; HeadMask has no choice; GSLoRA is as in its own config.
+# anything; RehearsalFinetune takes the rate of Retrain, which trains alike; HeadMask
+# has no choice; GSLoRA is as in its own config.
 tuning = dict(config='ddetr_forget_80-5.py', sequence=dict(order=7))
 grids = {
     "Retrain, authors' reading": _choices('lr', (4e-4,), (1e-3,), (3e-3,), (1e-2,)),
@@ -110,6 +110,7 @@ grids = {
                     (1e-3, 0.05, 'sink'), (3e-4, 0.5, 'sink'), (1e-3, 0.5, 'background')),
     'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0),
                       (1e-3, 0.01), (1e-3, 0.001)),
+    'SCRUBS': _choices('lr weight', (1e-3, 0.01), (1e-3, 0.1), (1e-3, 1.0)),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight relabel', (1e-3, 1.0, 'random'), (3e-3, 1.0, 'random'),
                      (1e-3, 10.0, 'random'), (3e-3, 1.0, 'sink'), (1e-2, 1.0, 'sink'),
