@@ -48,18 +48,18 @@ methods = {
     'L2': _trained(1e-2, type='L2', relabel='random', weight=0.01),
     'EWC': _trained(1e-3, type='EWC', relabel='random', weight=1.0),
     'MAS': _trained(1e-3, type='MAS', relabel='random', weight=0.01),
-    'LwF': _distilled(1e-3, type='LwF', relabel='sink', weight=0.5),
+    'LwF': _distilled(1e-3, type='LwF', relabel='sink', weight=0.0005),
     'DER': _distilled(1e-3, type='DER', relabel='sink', weight=0.001),
     'DERPlusPlus': _distilled(
         1e-3, type='DERPlusPlus', relabel='sink', retain_weight=0.1),
     'FDR': _distilled(1e-3, type='FDR', relabel='sink', weight=0.5),
     'SCRUB': _distilled(1e-3, type='SCRUB', weight=0.01),
-    'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.01),
-    'LIRF': _distilled(1e-2, type='LIRF', relabel='sink', weight=1.0),
+    'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.03),
+    'LIRF': _distilled(3e-2, type='LIRF', relabel='sink', weight=1.0),
     # The published terms alone, with steps that suit so few of them.
     "GSLoRA, paper's loss": dict(
-        method=dict(_delete_=True, type='GSLoRA', lora_alpha=8, beta=0.3),
-        optim_wrapper=dict(optimizer=dict(lr=2e-3))),
+        method=dict(_delete_=True, type='GSLoRA', lora_alpha=8, beta=0.05),
+        optim_wrapper=dict(optimizer=dict(lr=6e-3))),
     'GSLoRA': dict(),  # our recipe, as in its own config
     'GSLoRAPlusPlus': dict(method=dict(type='GSLoRAPlusPlus', prototype_forget=0.005)),
 }
@@ -96,7 +96,8 @@ grids = {
                     (1e-3, 0.01, 'background')),
     'LwF': _choices('lr weight relabel', (1e-3, 0.5, 'random'), (1e-3, 0.5, 'sink'),
                     (3e-3, 0.5, 'sink'), (3e-4, 0.5, 'sink'), (1e-3, 0.05, 'sink'),
-                    (1e-3, 0.5, 'background')),
+                    (1e-3, 0.5, 'background'), (1e-3, 0.005, 'sink'),
+                    (1e-3, 0.0005, 'sink')),
     'DER': _choices('lr weight relabel', (1e-3, 0.001, 'random'), (3e-3, 0.001, 'random'),
                     (1e-3, 0.01, 'random'), (1e-3, 0.001, 'sink'), (3e-3, 0.001, 'sink'),
                     (3e-4, 0.001, 'sink'), (1e-3, 0.0001, 'sink'),
@@ -109,14 +110,16 @@ grids = {
                     (1e-3, 0.5, 'random'), (1e-3, 5.0, 'sink'), (1e-3, 0.5, 'sink'),
                     (1e-3, 0.05, 'sink'), (3e-4, 0.5, 'sink'), (1e-3, 0.5, 'background')),
     'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0),
-                      (1e-3, 0.01), (1e-3, 0.001)),
-    'SCRUBS': _choices('lr weight', (1e-3, 0.01), (1e-3, 0.1), (1e-3, 1.0)),
+                      (1e-3, 0.01), (1e-3, 0.001), (1e-3, 0.03)),
+    'SCRUBS': _choices('lr weight', (1e-3, 0.01), (1e-3, 0.1), (1e-3, 1.0), (1e-3, 0.03)),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight relabel', (1e-3, 1.0, 'random'), (3e-3, 1.0, 'random'),
                      (1e-3, 10.0, 'random'), (3e-3, 1.0, 'sink'), (1e-2, 1.0, 'sink'),
-                     (3e-2, 1.0, 'sink'), (1e-2, 0.1, 'sink'), (1e-2, 1.0, 'background')),
+                     (3e-2, 1.0, 'sink'), (1e-2, 0.1, 'sink'), (1e-2, 1.0, 'background'),
+                     (1e-1, 1.0, 'sink')),
     "GSLoRA, paper's loss": _choices(
         'lr beta lora_alpha', (3e-4, 0.15, 1), (2e-3, 0.15, 8), (2e-3, 0.3, 8), (1e-3, 0.3, 8),
-        (3e-3, 0.3, 8), (2e-3, 1.0, 8)),
+        (3e-3, 0.3, 8), (2e-3, 1.0, 8), (3e-3, 0.15, 8), (6e-3, 0.15, 8),
+        (1e-2, 0.15, 8), (6e-3, 0.05, 8)),
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
 }
