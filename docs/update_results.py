@@ -45,7 +45,8 @@ def results_section() -> str:
     recipes = {
         'ddetr_forget_80-10x7': 'our recipe',
         'ddetr_forget_80-10x7_paper': 'the paper\'s recipe, whose updates are scaled by 1/8 and '
-        'which trains for 30 epochs on COCO, in the same 150 steps'}
+        'which trains for 30 epochs on COCO, in the same 150 steps (with larger steps its terms '
+        'do erase: [docs/comparison.md](docs/comparison.md))'}
     for name in _measured(recipes):
         rows = ((row['task'], row) for row in results_rows(_record(name)))
         parts.append(f'Seven requests of ten classes, {recipes[name]}, '
