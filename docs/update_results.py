@@ -53,11 +53,8 @@ def results_section() -> str:
                      f'`configs/glyph80/{name}.py`:\n\n' + _table('task', rows))
     single = _measured(f'ddetr_forget_80-{y}' for y in (1, 5, 40, 70))
     if single:
-        records = [_record(name) for name in single]
-        images = (record['tasks'][0]['images_seen'] for record in records)
-        rows = zip((f'{name.rsplit("_", 1)[-1]}, {number:,} images'
-                    for name, number in zip(single, images)),
-                   (results_rows(record)[0] for record in records))
+        rows = ((f'{name.rsplit("_", 1)[-1]}, {record["tasks"][0]["images_seen"]:,} images',
+                 results_rows(record)[0]) for name, record in zip(single, map(_record, single)))
         parts.append('One request, `configs/glyph80/ddetr_forget_80-*.py`:\n\n'
                      + _table('classes', rows))
     return '\n'.join(parts)
