@@ -68,8 +68,14 @@ class Method:
         """
         raise NotImplementedError
 
-    def after_step(self, detector: nn.Module, lr: float) -> None:
-        """Called after each optimiser step with its learning rate."""
+    def after_step(self, detector: nn.Module, lr: float, progress: float) -> None:
+        """Called after each step of the optimiser.
+
+        Args:
+            detector (nn.Module): The detector that trains.
+            lr (float): The step's learning rate.
+            progress (float): The share of the task's training that is done, up to 1.
+        """
 
     def after_task(self, detector: nn.Module) -> None:
         """Called once when training is over: leaves a plain detector's weights."""

@@ -142,7 +142,7 @@ class GSLoRA(Method):
             terms.update(self._keep_terms(outputs, join(forget, retain)))
         return terms
 
-    def after_step(self, detector: nn.Module, lr: float) -> None:
+    def after_step(self, detector: nn.Module, lr: float, progress: float) -> None:
         """The proximal step on the groups, where it is asked for."""
         if self.update == 'proximal':
             group_soft_threshold_(self.groups, lr * self.alpha, self.norm)

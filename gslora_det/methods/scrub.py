@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from gslora_det.losses import logit_distillation_loss
 from gslora_det.methods.distilling import Distilling
 from gslora_det.models.detr_step import Batch, query_outputs
-from gslora_det.options import COUNT_OR_ZERO, NOT_NEGATIVE, POSITIVE, require
+from gslora_det.options import NOT_NEGATIVE, POSITIVE, SHARE, require
 from gslora_det.registry import METHODS
 
 
@@ -16,7 +16,7 @@ class SCRUB(Distilling):
     """``L = gamma L_det(retain) + alpha KD(retain) - weight KD(forget)``.
 
     KD is :func:`logit_distillation_loss`: on forget data of the forgotten classes, on
-    retain data of the retained ones. The ascent ends after ``max_steps`` steps, and what
+    retain data of the retained ones. After a share of the training the ascent ends, and what
     follows repairs. (The paper takes the two kinds of steps in turns; here every step sees
     both batches, so that budgets compare. Its ascent has no weight, and its KD is over a
     softmax, which a detector with a sigmoid a class does not have.)
@@ -26,22 +26,22 @@ class SCRUB(Distilling):
         gamma (float): 0.99 in GS-LoRA's scripts.
         alpha (float): 0.001 in GS-LoRA's scripts.
         temperature (float): Of the distillation; 2 in GS-LoRA's scripts.
-        max_steps (int): Steps with ascent.
+        ascent (float): Share of the training with ascent, between 0 and 1.
         **kwargs: See :class:`Distilling`.
     """
 
     def __init__(self, weight: float = 1.0, gamma: float = 0.99, alpha: float = 0.001,
-                 temperature: float = 2.0, max_steps: int = 100, **kwargs) -> None:
+                 temperature: float = 2.0, ascent: float = 2 / 3, **kwargs) -> None:
         super().__init__(**kwargs)
         require('SCRUB', weight=(weight, NOT_NEGATIVE), gamma=(gamma, NOT_NEGATIVE),
                 alpha=(alpha, NOT_NEGATIVE), temperature=(temperature, POSITIVE),
-                max_steps=(max_steps, COUNT_OR_ZERO))
+                ascent=(ascent, SHARE))
         self.weight = weight
         self.gamma = gamma
         self.alpha = alpha
         self.temperature = temperature
-        self.max_steps = max_steps
-        self.step = 0
+        self.ascent = ascent
+        self.progress = 0.0
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
         """Obey on retain data; disobey on forget data, at first."""
@@ -49,22 +49,22 @@ class SCRUB(Distilling):
         terms = self.retain_terms(detector, on_retain, retain, self.gamma)
         terms['retain_kd_loss'] = self.alpha * logit_distillation_loss(
             *self.retained_logits(on_retain, retain), self.temperature)
-        if self.step < self.max_steps:
+        if self.progress < self.ascent:
             taught, _ = self.teach(forget)
             terms['forget_kd_loss'] = -self.weight * logit_distillation_loss(
                 on_forget.logits[-1][..., self.forgotten], taught[..., self.forgotten],
                 self.temperature)
         return terms
 
-    def after_step(self, detector: nn.Module, lr: float) -> None:
-        """Counts the steps."""
-        self.step += 1
+    def after_step(self, detector: nn.Module, lr: float, progress: float) -> None:
+        """Notes the progress."""
+        self.progress = progress
 
     def state_dict(self) -> dict:
-        """What the teacher said so far, and the number of steps."""
-        return dict(super().state_dict(), step=self.step)
+        """What the teacher said so far, and the progress."""
+        return dict(super().state_dict(), progress=self.progress)
 
     def load_state_dict(self, state: dict) -> None:
         """Restores :meth:`state_dict`."""
         super().load_state_dict(state)
-        self.step = state['step']
+        self.progress = state['progress']

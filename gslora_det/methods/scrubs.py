@@ -34,6 +34,7 @@ class SCRUBS(SCRUB):
         self.smoothing = smoothing
         self.decay = decay
         self.interval = interval
+        self.steps = 0
 
     def prepare(self, detector: nn.Module,
                 original_detector: Callable[..., nn.Module]) -> None:
@@ -56,19 +57,21 @@ class SCRUBS(SCRUB):
         return terms
 
     @torch.no_grad()
-    def after_step(self, detector: nn.Module, lr: float) -> None:
+    def after_step(self, detector: nn.Module, lr: float, progress: float) -> None:
         """Counts the steps and moves the mean."""
-        super().after_step(detector, lr)
-        if self.step % self.interval == 0:
+        super().after_step(detector, lr, progress)
+        self.steps += 1
+        if self.steps % self.interval == 0:
             for name, parameter in detector.named_parameters():
                 if name in self.mean:
                     self.mean[name].lerp_(parameter, 1 - self.decay)
 
     def state_dict(self) -> dict:
-        """SCRUB's state and the mean."""
-        return dict(super().state_dict(), mean=self.mean)
+        """SCRUB's state, the number of steps and the mean."""
+        return dict(super().state_dict(), steps=self.steps, mean=self.mean)
 
     def load_state_dict(self, state: dict) -> None:
         """Restores :meth:`state_dict`."""
         super().load_state_dict(state)
+        self.steps = state['steps']
         self.mean = state['mean']

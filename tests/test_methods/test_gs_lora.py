@@ -137,7 +137,7 @@ def test_proximal_update_ends_in_exact_zeros(build_unlearning, pair):
     model = build_unlearning(update='proximal', alpha=1.0).train()
     assert 'loss_structure' not in model.loss(*pair)
     for _ in range(40):
-        model.method.after_step(model.detector, lr=0.5)
+        model.method.after_step(model.detector, lr=0.5, progress=0.5)
     assert all(torch.equal(m, torch.zeros_like(m)) for g in lora_groups(model.detector)
                for m in g.matrices())
 

@@ -294,18 +294,23 @@ def test_distillation_at_a_temperature():
     assert logit_distillation_loss(student, teacher, 2.0).item() == pytest.approx(wanted)
 
 
-def test_scrub_disobeys_on_forget_data_until_its_last_max_step(build_unlearning, pair):
-    model = build(build_unlearning, 'SCRUB', max_steps=1, weight=0.5, temperature=2.0,
-                  gamma=0.7)
+def test_scrub_disobeys_on_forget_data_until_its_ascent_ends(build_unlearning, pair):
+    model = build(build_unlearning, 'SCRUB', ascent=0.5, weight=0.5, temperature=2.0,
+                  gamma=0.7, alpha=0.3)
     move(model)
     student, teacher = compared(model, pair, 'forget', FORGOTTEN)
     found = losses(model, pair)
     wanted = -0.5 * logit_distillation_loss(student, teacher, 2.0).item()
     assert found['forget_kd_loss'] == pytest.approx(wanted, rel=1e-4) and wanted < 0
+    wanted = 0.3 * logit_distillation_loss(*compared(model, pair, 'retain', RETAINED),
+                                           2.0).item()
+    assert found['retain_kd_loss'] == pytest.approx(wanted, rel=1e-4) and wanted > 0
     inputs, data_samples = copy.deepcopy(pair)
     expected = mmdet_loss(model, inputs['retain'], data_samples['retain'])
     assert found['retain_loss_cls'] == pytest.approx(0.7 * expected['loss_cls'], rel=1e-4)
-    model.method.after_step(model.detector, 0.1)
+    model.method.after_step(model.detector, 0.1, progress=0.4)
+    assert 'forget_kd_loss' in losses(model, pair)
+    model.method.after_step(model.detector, 0.1, progress=0.5)
     assert 'forget_kd_loss' not in losses(model, pair)
 
 
@@ -317,7 +322,7 @@ def test_scrubs_smooths_towards_a_running_mean(build_unlearning, pair):
     moved = {n: p.detach().clone() for n, p in model.detector.named_parameters()}
     wanted = 2 * sum((moved[n] - m).norm().item() for n, m in model.method.mean.items())
     assert losses(model, pair)['smoothing_loss'] == pytest.approx(wanted, rel=1e-4)
-    model.method.after_step(model.detector, 0.1)
+    model.method.after_step(model.detector, 0.1, progress=0.5)
     assert torch.allclose(model.method.mean[name], 0.75 * start + 0.25 * moved[name])
 
 

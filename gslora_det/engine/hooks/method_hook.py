@@ -1,3 +1,4 @@
+import math
 from typing import Iterator, Tuple
 
 from mmdet.registry import HOOKS
@@ -26,9 +27,11 @@ class MethodHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
                          outputs=None) -> None:
+        if not runner.optim_wrapper.should_update():  # gradients are still added up
+            return
         model = unlearning_detector(runner)
-        lr = runner.optim_wrapper.get_lr()
-        model.method.after_step(model.detector, next(iter(lr.values()))[0])
+        lr = next(iter(runner.optim_wrapper.get_lr().values()))[0]
+        model.method.after_step(model.detector, lr, (runner.iter + 1) / runner.max_iters)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         checkpoint['method'] = unlearning_detector(runner).method.state_dict()
@@ -39,7 +42,7 @@ class MethodHook(Hook):
 
 def _images(runner: Runner, branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
     """Single images of a branch, from a loader of their own: training's is not advanced."""
-    left = number // runner.world_size
+    left = math.ceil(number / runner.world_size)
     for data in Runner.build_dataloader(runner.cfg.train_dataloader):
         data = unlearning_detector(runner).data_preprocessor(data, training=True)
         for image, sample in zip(data['inputs'][branch], data['data_samples'][branch]):
