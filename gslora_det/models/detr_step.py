@@ -63,9 +63,14 @@ class QueryOutputs:
 
 def query_outputs(detector: DetectionTransformer, *batches: Batch
                   ) -> List[QueryOutputs]:
-    """Runs transformer and head once over all batches; one result a batch."""
+    """Runs transformer and head once over all batches; one result a batch.
+
+    The queries are those of inference: in training, DINO would add noisy objects to them.
+    """
     whole = join(*batches)
+    training, detector.training = detector.training, False  # its parts keep training
     decoded = detector.forward_transformer(whole.features, whole.data_samples)
+    detector.training = training
     outputs = QueryOutputs(*detector.bbox_head(decoded['hidden_states'],
                                                decoded['references']),
                            decoded['hidden_states'])

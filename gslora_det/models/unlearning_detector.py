@@ -6,7 +6,7 @@ from typing import Dict, List, Optional
 
 import torch
 import torch.nn.functional as F
-from mmdet.models.detectors import DetectionTransformer
+from mmdet.models.detectors import DDQDETR, DetectionTransformer, GroundingDINO
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from mmengine.model import BaseModel
@@ -43,9 +43,7 @@ class UnlearningDetector(BaseModel):
         super().__init__(dict(type='MultiBranchDataPreprocessor',
                               data_preprocessor=detector['data_preprocessor']))
         self.detector = MODELS.build(copy.deepcopy(detector))
-        if not isinstance(self.detector, DetectionTransformer):
-            raise ValueError(f'{type(self.detector).__name__} is not of the DETR family '
-                             '(a DetectionTransformer): it cannot be unlearned yet')
+        self._check_detector(method['classes'])
         load_weights(self.detector, weights)
         self.method = METHODS.build(method)
 
@@ -58,6 +56,21 @@ class UnlearningDetector(BaseModel):
             return teacher.eval().requires_grad_(False)
 
         self.method.prepare(self.detector, original_detector)
+
+    def _check_detector(self, classes: List[str]) -> None:
+        name = type(self.detector).__name__
+        if (not isinstance(self.detector, DetectionTransformer)
+                or isinstance(self.detector, (DDQDETR, GroundingDINO))):
+            raise ValueError(f'{name} cannot be unlearned yet: the detector must be of the DETR '
+                             'family (a DetectionTransformer), DDQ and Grounding DINO apart')
+        head = self.detector.bbox_head
+        if not head.loss_cls.use_sigmoid:
+            raise ValueError(f'{name} cannot be unlearned yet: its head has a softmax over all '
+                             'classes, where one sigmoid a class is needed')
+        if head.num_classes != len(classes):
+            raise ValueError(f'model.bbox_head.num_classes is {head.num_classes} and the data '
+                             f'set names {len(classes)} classes: both must be the classes that '
+                             'the detector was trained on')
 
     def _stem(self) -> List[nn.Module]:
         """What runs before the transformer."""

@@ -3,14 +3,15 @@ import copy
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.hub import get_config
 
 import gslora_det  # noqa: F401
 
 # isort: split
 from mmdet.registry import MODELS
-from support import CONFIGS, samples
+from support import CLASSES, CONFIGS, SPLIT, samples
 
-from gslora_det.engine.checkpoint import CheckpointError, load_weights, read_weights
+from gslora_det.engine.checkpoint import CheckpointError, load_weights, read_weights, save_weights
 from gslora_det.lora import inject_lora, lora_groups, plain_state_dict
 
 
@@ -95,3 +96,56 @@ def test_published_number_of_parameters_on_r50():
     assert len(groups) == 12
     assert sum(len(group.layers) for group in groups) == 24
     assert sum(p.numel() for p in detector.parameters() if p.requires_grad) == 245_760
+
+
+def small(name, classes=5):
+    """One of MMDet's own configs, small."""
+    cfg = get_config(f'mmdet::{name}.py').model
+    cfg.backbone.update(depth=18, init_cfg=None)
+    cfg.neck.in_channels = [channels // 4 for channels in cfg.neck.in_channels]
+    cfg.encoder.num_layers, cfg.decoder.num_layers, cfg.num_queries = 1, 2, 12
+    cfg.bbox_head.num_classes = classes
+    return cfg
+
+
+def without_dropout(model):
+    for module in model.train().modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+        elif isinstance(module, torch.nn.MultiheadAttention):
+            module.dropout = 0.0
+    return model
+
+
+@pytest.mark.parametrize('name', [
+    'conditional_detr/conditional-detr_r50_8xb2-50e_coco',
+    'dab_detr/dab-detr_r50_8xb2-50e_coco',
+    'deformable_detr/deformable-detr-refine-twostage_r50_16xb2-50e_coco',
+    'dino/dino-4scale_r50_8xb2-12e_coco'])
+def test_retain_terms_are_the_last_layers_loss_of_other_detectors(name, pair, tmp_path):
+    torch.manual_seed(0)
+    plain = MODELS.build(small(name))
+    plain.init_weights()
+    save_weights(plain.state_dict(), tmp_path / 'weights.pth', {})
+    inputs, data_samples = pair
+    expected = without_dropout(plain).loss(inputs['retain'],
+                                           copy.deepcopy(data_samples['retain']))
+    model = MODELS.build(dict(
+        type='UnlearningDetector', detector=small(name), weights=str(tmp_path / 'weights.pth'),
+        method=dict(type='GSLoRA', classes=CLASSES, split=SPLIT, distill=0.5, hold=0.5)))
+    found = without_dropout(model).loss(inputs, data_samples)
+    for term in ('loss_cls', 'loss_bbox', 'loss_iou'):
+        assert found[f'retain_{term}'].item() == pytest.approx(expected[term].item(), rel=1e-4)
+    sum(value for key, value in found.items() if 'loss' in key).backward()
+    assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize('name, change, message', [
+    ('detr/detr_r50_8xb2-150e_coco', {}, 'a softmax over all classes'),
+    ('ddq/ddq-detr-4scale_r50_8xb2-12e_coco', {}, 'DDQDETR cannot be unlearned yet'),
+    ('dab_detr/dab-detr_r50_8xb2-50e_coco', dict(classes=6),
+     'num_classes is 6 and the data set names 5 classes')])
+def test_detectors_that_cannot_be_unlearned_are_refused(name, change, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(dict(type='UnlearningDetector', detector=small(name, **change),
+                          weights='', method=dict(type='GSLoRA', classes=CLASSES, split=SPLIT)))
