@@ -218,6 +218,7 @@ def config(glyph80):
             loader.dataset.update(data_root=str(glyph80), serialize_data=False)
             loader.update(num_workers=0, persistent_workers=False)
         cfg.val_evaluator.ann_file = str(glyph80 / 'annotations/val.json')
+        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
         return cfg
     return make
 

@@ -50,6 +50,7 @@ def check_config(cfg: Config) -> None:
     problems += _check_method(cfg.get('method') or {}, cfg.sequence or {})
     problems += _check_optimizer(cfg.get('optim_wrapper') or {})
     problems += _check_types(cfg)
+    problems += _check_evaluators(cfg)
     problems += _check_values('randomness.', cfg.get('randomness') or {}, dict(seed=SEED))
     if problems:
         raise ValueError(f'{cfg.filename}: ' + '; '.join(problems))
@@ -161,3 +162,14 @@ def _check_types(cfg: Config) -> List[str]:
         if isinstance(kind, str) and '.' not in kind and kind not in known:
             problems.append(unknown(kind, known, f'{name}.type: there is no'))
     return problems
+
+
+def _check_evaluators(cfg: Config) -> List[str]:
+    """Only this metric can be split by class."""
+    def name(part) -> str:
+        kind = part.get('type') if isinstance(part, dict) else None
+        return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
+
+    return [f"{key} must be one dict(type='CocoMetric', ann_file=…), which is split by class"
+            for key in ('val_evaluator', 'test_evaluator')
+            if cfg.get(key) and name(cfg[key]) not in ('CocoMetric', 'SplitCocoMetric')]

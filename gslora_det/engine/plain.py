@@ -14,7 +14,8 @@ from gslora_det.engine.checkpoint import (
     read_checkpoint,
     read_meta,
 )
-from gslora_det.engine.plan import TaskPlan, make_plan
+from gslora_det.engine.config_checks import check_config
+from gslora_det.engine.plan import Annotations, class_splits, named_splits
 
 
 def train_plain(cfg: Config, resume: Optional[str] = None) -> None:
@@ -60,11 +61,10 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
         dict: The metric's results.
     """
     cfg = copy.deepcopy(cfg)
+    if not (cfg.get('test_dataloader') and cfg.get('test_evaluator')):
+        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     if 'sequence' in cfg:
-        cfg.val_evaluator = _split_evaluator(cfg, checkpoint, task)
-        cfg.test_evaluator = cfg.val_evaluator
-    cfg.test_dataloader = cfg.get('test_dataloader') or cfg.val_dataloader
-    cfg.test_evaluator = cfg.get('test_evaluator') or cfg.val_evaluator
+        cfg.test_evaluator = _split_evaluator(cfg, checkpoint, task)
     cfg.test_cfg = dict(type='TestLoop')
     if out:
         Path(out).parent.mkdir(parents=True, exist_ok=True)
@@ -83,11 +83,12 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
 
 
 def _split_evaluator(cfg: Config, checkpoint: str, task: Optional[int]) -> dict:
-    plan = make_plan(cfg)
+    check_config(cfg)
+    splits = class_splits(cfg, Annotations(cfg.test_dataloader.dataset,
+                                           cfg.get('missing_data_hint', '')))
     if task is None:
         task = read_meta(checkpoint).get('task', 1)
-    if not isinstance(task, int) or not 1 <= task <= len(plan):
-        raise ValueError(f'--task is {task}: {cfg.filename} has tasks 1 to {len(plan)}')
-    chosen: TaskPlan = plan[task - 1]
-    return dict(cfg.val_evaluator, type='SplitCocoMetric', splits=chosen.splits())
-
+    if not isinstance(task, int) or not 1 <= task <= len(splits):
+        raise ValueError(f'--task is {task}: {cfg.filename} has tasks 1 to {len(splits)}')
+    return dict(cfg.test_evaluator, type='SplitCocoMetric',
+                splits=named_splits(splits[task - 1]))

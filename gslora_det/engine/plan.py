@@ -1,5 +1,6 @@
 """Everything about a sequence that is settled before any long work starts."""
 
+import itertools
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -36,9 +37,8 @@ class TaskPlan:
     iters: int
 
     def splits(self, suffix: str = '') -> Dict[str, Tuple[str, ...]]:
-        """The splits that are measured; those without classes are left out."""
-        return {name + suffix: classes for name, classes in asdict(self.split).items()
-                if classes}
+        """What is measured, see :func:`named_splits`."""
+        return named_splits(self.split, suffix)
 
 
 class Annotations:
@@ -94,6 +94,20 @@ def _pictures(images: Dict[int, set], forgotten: List[int], number: int) -> List
     return sorted(sorted(candidates, key=lambda i: (-kinds(i), i))[:number])
 
 
+def class_splits(cfg: Config, annotations: Annotations) -> TaskSequence:
+    """The class splits of a config's tasks, by names and ids of its annotations."""
+    return TaskSequence.from_config(
+        annotations.classes, list(annotations.ids.values()),
+        **{key: cfg.sequence[key] for key in
+           ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing')
+           if key in cfg.sequence})
+
+
+def named_splits(split: ClassSplit, suffix: str = '') -> Dict[str, Tuple[str, ...]]:
+    """The kinds of classes that are measured; those without classes are left out."""
+    return {name + suffix: classes for name, classes in asdict(split).items() if classes}
+
+
 def make_plan(cfg: Config) -> List[TaskPlan]:
     """Checks a config that has a ``sequence`` and settles its tasks and buffers.
 
@@ -111,11 +125,12 @@ def make_plan(cfg: Config) -> List[TaskPlan]:
     train = Annotations(cfg.train_dataloader.dataset, hint)
     val = Annotations(cfg.val_dataloader.dataset, hint)
     ids = train.ids
-    sequence = TaskSequence.from_config(
-        train.classes, list(ids.values()),
-        **{key: settings[key] for key in
-           ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing')
-           if key in settings})
+    for one, other in itertools.zip_longest(train.classes, val.classes):
+        if one != other:
+            raise ValueError(f'{cfg.filename}: training and validation set need the same '
+                             f'classes in the same order; the first that differs is {one!r} '
+                             f'there and {other!r} here: set the same metainfo in both')
+    sequence = class_splits(cfg, train)
     unseen = [name for name in sequence[-1].retained
               if ids[name] not in train.boxed and name not in sequence[-1].missing]
     if unseen:

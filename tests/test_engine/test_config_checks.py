@@ -31,6 +31,15 @@ def test_shipped_configs_pass():
         check_config(Config.fromfile(path))
 
 
+@pytest.mark.parametrize('evaluator', [
+    dict(type='LVISMetric', ann_file='val.json'), [dict(type='CocoMetric', ann_file='val.json')]])
+@pytest.mark.parametrize('key', ['val_evaluator', 'test_evaluator'])
+def test_only_one_coco_metric_can_be_split(cfg, key, evaluator):
+    cfg[key] = evaluator
+    with pytest.raises(ValueError, match=f"{key} must be one dict.type='CocoMetric'"):
+        check_config(cfg)
+
+
 @pytest.mark.parametrize('typo, meant', [
     ('sequence.ordr', 'order'), ('sequence.num_task', 'num_tasks'),
     ('sequence.class_per_task', 'classes_per_task'), ('sequence.task', 'tasks'),

@@ -1,10 +1,14 @@
+import copy
+import json
+
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
+from support import CHECKPOINT
 
 from gslora_det.engine.checkpoint import CheckpointError
-from gslora_det.engine.plain import train_plain
+from gslora_det.engine.plain import evaluate, train_plain
 
 
 @pytest.mark.parametrize('out_dir', [None, 'elsewhere'])
@@ -38,3 +42,23 @@ def test_resuming_goes_on_from_the_run_and_not_from_where_it_started(
     torch.save(dict(state_dict={}, meta={}), tmp_path / 'weights.pth')
     with pytest.raises(CheckpointError, match='weights.pth is no checkpoint of a run'):
         train(str(tmp_path / 'weights.pth'))
+
+
+def test_a_test_set_is_measured_with_its_own_annotations(config, glyph80, tmp_path):
+    """Its images have the ids of validation images; no training data are needed for it."""
+    coco = json.loads((glyph80 / 'annotations/train.json').read_text())
+    coco['images'] = coco['images'][:12]
+    chosen = {image['id'] for image in coco['images']}
+    coco['annotations'] = [a for a in coco['annotations'] if a['image_id'] in chosen]
+    (tmp_path / 'test.json').write_text(json.dumps(coco))
+    cfg = config(tmp_path / 'run')
+    cfg.test_dataloader = copy.deepcopy(cfg.val_dataloader)
+    cfg.test_dataloader.dataset.update(
+        ann_file=str(tmp_path / 'test.json'), data_prefix=dict(img='train/'))
+    cfg.test_evaluator = dict(cfg.val_evaluator, ann_file=str(tmp_path / 'test.json'))
+    cfg.train_dataloader.dataset.ann_file = 'nowhere.json'
+    found = evaluate(cfg, str(CHECKPOINT))
+    plain = Config({key: value for key, value in cfg.items() if key != 'sequence'})
+    expected = evaluate(plain, str(CHECKPOINT))['coco/bbox_mAP']
+    assert found['coco/AP'] == pytest.approx(expected, abs=5e-4) and expected > 0.5
+    assert found['coco/AP_forgotten'] > 0.5

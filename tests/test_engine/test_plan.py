@@ -163,6 +163,17 @@ def test_classes_that_are_not_in_the_file_are_refused(cfg, tmp_path, glyph80):
         make_plan(cfg)
 
 
+def test_other_classes_for_validation_are_refused(cfg):
+    names = list(CLASSES)
+    cfg.val_dataloader.dataset.metainfo = dict(classes=names[:3])
+    with pytest.raises(ValueError, match=f"differs is '{names[3]}' there and None here"):
+        make_plan(cfg)
+    names[1:3] = names[2:0:-1]
+    cfg.val_dataloader.dataset.metainfo = dict(classes=names)
+    with pytest.raises(ValueError, match=f"differs is '{names[2]}' there and '{names[1]}' here"):
+        make_plan(cfg)
+
+
 def test_a_data_set_without_its_folder_is_refused(cfg):
     cfg.train_dataloader.dataset.data_prefix = dict(image='train/')
     with pytest.raises(ValueError, match='train.json needs data_prefix=dict.img'):
