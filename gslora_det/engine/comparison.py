@@ -21,8 +21,9 @@ from gslora_det.engine.task_config import RunConfig
 from gslora_det.files import atomic_write, folder_lock, read_json, sha256, write_json
 from gslora_det.registry import METHODS
 
-# What the result of a cell depends on, besides data and code: kept as it is, or as a hash.
-SETTINGS = ('load_from', 'sequence', 'method', 'optim_wrapper', 'param_scheduler', 'randomness')
+# What the result of a cell depends on, besides data, code and the weights of `load_from`:
+# kept as it is, or as a hash.
+SETTINGS = ('sequence', 'method', 'optim_wrapper', 'param_scheduler', 'randomness')
 HASHED = ('model', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'auto_scale_lr',
           'custom_hooks')
 VALIDATION_STEPS = 60  # what an evaluation costs, in training steps; for the time left
@@ -49,7 +50,7 @@ class Cell:
     def words(self) -> List[str]:
         """The choice to read: ``['lr 0.001', 'weight 10']``."""
         return [f'{key.rsplit(".", 1)[-1]} '
-                + (value if isinstance(value, str) else f'{value:g}')
+                + (f'{value:g}' if isinstance(value, (int, float)) else str(value))
                 for key, value in self.choice.items()]
 
     @property
@@ -205,7 +206,8 @@ class Comparison:
     def _run(self, cell: Cell, cfg: Config, folder: Path, train: Path) -> bool:
         asked, script, run = settings_of(cfg), folder / 'cell.py', folder / 'run'
         if not (script.exists() and settings_of(Config.fromfile(script)) == asked
-                and (run / 'task_1').exists()):
+                and (run / 'task_1').exists()
+                and read_json(run / FILE_NAME)['weights']['sha256'] == asked['weights']):
             shutil.rmtree(run, ignore_errors=True)  # of another config, or without weights
         cfg.sequence.original = self._known_original(cell, asked)
         with atomic_write(script) as draft:
@@ -229,7 +231,7 @@ class Comparison:
     def _known_original(self, cell: Cell, asked: dict) -> Optional[str]:
         """A record in which the same original model is measured on the same classes."""
         def request(found: dict) -> list:
-            return [found['load_from'], found['others']] + [found['sequence'].get(key) for key in (
+            return [found['others']] + [found['sequence'].get(key) for key in (
                 'tasks', 'order', 'num_tasks', 'classes_per_task', 'missing')]
 
         setting = cell.setting.replace(' ', '_')
@@ -237,7 +239,7 @@ class Comparison:
             path = script.with_name('run') / FILE_NAME
             record = read_json(path) if path.exists() else {}
             if (record.get('original') is not None
-                    and record['weights']['sha256'] == sha256(fetch(asked['load_from']))
+                    and record['weights']['sha256'] == asked['weights']
                     and request(settings_of(Config.fromfile(script))) == request(asked)):
                 return str(path)
         return None
@@ -249,6 +251,7 @@ def settings_of(cfg: Config) -> dict:
     found = json.loads(json.dumps(found))
     found['sequence'].pop('original', None)
     others = json.dumps({key: cfg.get(key) for key in HASHED}, sort_keys=True, default=str)
+    found['weights'] = sha256(fetch(cfg.load_from))
     found['others'] = hashlib.sha256(others.encode()).hexdigest()
     return found
 

@@ -5,7 +5,7 @@ import io
 import statistics
 from collections import defaultdict
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Optional, Sequence
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -22,8 +22,9 @@ _LEGEND = (
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
     'retained without training data, a part of r. H: harmonic mean of AP_r and the drop of AP_f, '
     'whatever became of o; H_max: that of a perfect erasure. A sequence stands in the first '
-    'table with its last task. Tunable: trained parameters. —: no result. The best H where two '
-    'or more methods have one is bold, controls apart.')
+    'table with its last task. Tunable: trained parameters. —: no result. Bold, where two '
+    'or more methods have a result and controls apart: the best H, and what is behind it by no '
+    'more than its standard deviation.')
 
 
 def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
@@ -52,17 +53,24 @@ def _by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
     return found
 
 
-def _best(found: Dict[str, List[dict]], task: int, controls: Sequence[str]) -> Optional[str]:
-    """The method with the highest H, if the original can be ranked against."""
+def _best(found: Dict[str, List[dict]], task: int, controls: Sequence[str]) -> Set[str]:
+    """The methods with the highest H, if the original can be ranked against.
+
+    That is, the first and whoever is behind it by no more than its standard deviation.
+    """
     found = {method: results for method, results in found.items() if method not in controls}
     if len(found) < 2:
-        return None
+        return set()
     before = [r['tasks'][task]['original'] for rs in found.values() for r in rs]
     if any((b[key] or 0) < LEAST_ORIGINAL_AP for b in before
            for key in ('AP_retained', 'AP_forgotten')):
-        return None
-    return max(found, key=lambda method: statistics.mean(
-        task_values(r, task)['H'] for r in found[method]))
+        return set()
+    values = {method: [task_values(r, task)['H'] for r in results]
+              for method, results in found.items()}
+    means = {method: statistics.mean(hs) for method, hs in values.items()}
+    first = max(means, key=means.get)
+    slack = statistics.stdev(values[first]) if len(values[first]) > 1 else 0.0
+    return {method for method, mean in means.items() if mean >= means[first] - slack}
 
 
 def _setting_table(methods: List[str], found: Dict[str, List[dict]], task: int,
@@ -80,7 +88,7 @@ def _setting_table(methods: List[str], found: Dict[str, List[dict]], task: int,
     for method in methods:
         cells = [summary(task_values(r, task)[key] for r in found.get(method, ()))
                  for key in columns.values()]
-        if method == best:
+        if method in best:
             cells[0] = f'**{cells[0]}**'
         rows.append([method, tunable(found.get(method, ())), *cells])
     return markdown_table(['method', 'tunable %', *columns], rows)
@@ -119,7 +127,7 @@ def overview(methods: List[str], settings: List[str], results: dict,
         cells = []
         for setting in settings:
             text = summary(task_values(r)['H_relative'] for r in found[setting][method])
-            cells.append(f'**{text}**' if method == best[setting] else text)
+            cells.append(f'**{text}**' if method in best[setting] else text)
         runs = [r for setting in settings for r in found[setting][method]]
         rows.append([method, tunable(runs), *cells])
     return markdown_table(['H / H_max (%)', 'tunable %', *settings], rows)

@@ -141,6 +141,26 @@ def test_a_cell_whose_config_has_changed_is_run_again(comparison, tmp_path, chan
     assert not json.loads(leftover.with_name('sequence.json').read_text())['known']
 
 
+def test_a_cell_of_another_checkpoint_is_run_again(comparison, tmp_path):
+    train, weights = tmp_path / 'train.py', tmp_path / 'weights.pth'
+    train.write_text(TRAIN)
+    weights.write_bytes(b'first')
+    comparison.cfg.settings['80-5'].load_from = str(weights)
+    cells = comparison.cells(['EWC'], ['80-5'], [0])
+    assert comparison.run(cells, train, keep_weights=True) == []
+    leftover = tmp_path / 'runs/80-5__EWC__0/run/leftover'
+    leftover.touch()
+    assert comparison.results(cells)
+    weights.write_bytes(b'second')
+    assert not comparison.results(cells)
+    assert comparison.run(cells, train) == [] and not leftover.exists()
+    assert comparison.results(cells)
+
+
+def test_cells_of_a_list_have_names():
+    assert Cell(TUNING, 'GSLoRA', 0, {'method.beta': [0.1, 0.2]}).words == ['beta [0.1, 0.2]']
+
+
 @pytest.mark.parametrize('change, message', [
     (dict(settings=dict(a=dict(config='ddetr_forget_80-5.py')), seeds=dict(b=1)),
      "setting 'a' needs a config and, in seeds, a number"),

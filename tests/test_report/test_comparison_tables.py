@@ -47,6 +47,13 @@ def test_overview_shows_what_was_not_run_and_marks_the_best():
     assert found['c'] == ['—', '—', '—']
 
 
+def test_who_is_within_the_deviation_of_the_best_is_marked_too():
+    results = {Cell('s', m, seed): result(h) for m, hs in dict(
+        a=(.62, .66), b=(.63, .63), c=(.60, .62)).items() for seed, h in enumerate(hs)}
+    found = rows(overview(['a', 'b', 'c'], ['s'], results))  # a: 0.64 with deviation 0.028
+    assert ['**' in found[m][1] for m in 'abc'] == [True, True, False]
+
+
 def test_a_control_is_not_marked_as_best():
     results = {Cell('s', m, 0): result(h) for m, h in (('a', .4), ('b', .5), ('control', .7))}
     found = rows(overview(['a', 'b', 'control'], ['s'], results, ['control']))
@@ -58,7 +65,7 @@ def test_a_control_is_not_marked_as_best():
 def test_nothing_is_ranked_where_the_original_detects_nothing():
     results = {Cell('s', m, 0): result(h, forgotten=0.04) for m, h in (('a', .4), ('b', .7))}
     assert '**' not in overview(['a', 'b'], ['s'], results)
-    assert '**' not in to_markdown(['a', 'b'], ['s'], results).split('bold')[1]
+    assert '**' not in to_markdown(['a', 'b'], ['s'], results).split('deviation.')[1]
 
 
 def test_a_sequence_has_a_table_a_task():
