@@ -238,10 +238,10 @@ SPLIT = dict(retained=['a', 'b', 'c'], forgotten=['e'], old=['d'])
 @pytest.fixture
 def build_unlearning(tiny_config, tiny_weights):
     """Builds an UnlearningDetector around the tiny detector."""
-    def build(split=SPLIT, weights=tiny_weights, **method):
+    def build(split=SPLIT, weights=tiny_weights, original=None, **method):
         method = dict(dict(type='GSLoRA', classes=CLASSES, split=split), **method)
         if method['type'].startswith('GSLoRA'):
             method.setdefault('rank', 2)
         return MODELS.build(dict(type='UnlearningDetector', detector=tiny_config,
-                                 method=method, weights=weights))
+                                 method=method, weights=weights, original=original))
     return build

@@ -10,7 +10,7 @@ import gslora_det  # noqa: F401
 from mmdet.registry import MODELS
 from support import CLASSES, SPLIT, samples
 
-from gslora_det.engine.checkpoint import load_weights
+from gslora_det.engine.checkpoint import load_weights, read_weights, save_weights
 from gslora_det.lora import lora_disabled, lora_groups
 from gslora_det.models.detr_step import (
     Batch,
@@ -101,6 +101,35 @@ def test_distillation_and_holding_are_zero_at_the_start_and_not_later(build_unle
             torch.nn.init.normal_(layer.lora_B)
     later = values(model.loss(*copy.deepcopy(pair)))
     assert min(later['distill_loss_cls'], later['distill_loss_bbox'], later['hold_loss']) > 0
+
+
+def test_what_is_kept_is_what_the_original_says_of_retained_classes(
+        build_unlearning, tiny_config, tiny_weights, pair, tmp_path):
+    """Where the original, the detector before the task and the one now all differ."""
+    before = {k: v + 0.1 * torch.randn_like(v) if k.startswith('decoder') else v
+              for k, v in read_weights(tiny_weights).items()}
+    save_weights(before, tmp_path / 'before.pth', {})
+    model = build_unlearning(weights=str(tmp_path / 'before.pth'), original=tiny_weights,
+                             distill=0.7).train()
+    for group in lora_groups(model.detector):
+        for layer in group.layers.values():
+            torch.nn.init.normal_(layer.lora_B)
+    original = MODELS.build(copy.deepcopy(tiny_config)).eval()
+    load_weights(original, tiny_weights)
+    batches = list(model.extract(*copy.deepcopy(pair)).values())
+
+    def said(detector):
+        outputs = query_outputs(detector, *batches)
+        return [torch.cat(values).detach().double() for values in (
+            [o.logits[-1][..., :3] for o in outputs], [o.boxes[-1] for o in outputs])]
+
+    (logits, boxes), (kept, places) = said(model.detector), said(original)
+    p, q = kept.sigmoid(), logits.sigmoid()
+    divergence = (p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()).sum()
+    distance = ((boxes - places).abs().sum(-1) * p.amax(-1)).sum()
+    found = values(model.loss(*copy.deepcopy(pair)))
+    assert found['distill_loss_cls'] == pytest.approx(0.7 * divergence.item() / 5, rel=1e-3)
+    assert found['distill_loss_bbox'] == pytest.approx(0.7 * distance.item() / 5, rel=1e-3)
 
 
 def test_hold_is_against_the_detector_before_the_task(build_unlearning, pair):

@@ -137,6 +137,45 @@ def test_mas_is_the_mean_of_absolute_gradients_of_the_squared_logits(monkeypatch
     assert found['b'].item() == pytest.approx((3 + 1 + 5) / 3)
 
 
+def fisher(detector, branch, parameter):
+    """Squared gradients of MMDet's own loss of the last layer, image by image."""
+    detector.eval().training = True  # its parts evaluate
+    total = 0
+    for image, sample in images(branch, 2):
+        terms = detector.loss(image[None], [sample])
+        gradient, = torch.autograd.grad(
+            sum(v for k, v in terms.items() if not k.startswith('d0')), parameter)
+        total += gradient**2 / 2
+    detector.train()
+    return total
+
+
+def test_ewc_measures_the_fisher_information_of_retain_data(build_unlearning):
+    model = build(build_unlearning, 'EWC')
+    name = 'decoder.layers.0.ffn.layers.1.weight'
+    expected = fisher(model.detector, 'retain', model.detector.get_parameter(name))
+    model.method.before_task(model.detector, images)
+    assert torch.allclose(model.method.importance[name], expected, rtol=1e-3, atol=1e-12)
+
+
+def test_ssd_dampens_what_matters_more_to_forget_data(build_unlearning):
+    model = build(build_unlearning, 'SSD', alpha=1.5, lambda_=1.0)
+    weight = model.detector.get_parameter('decoder.layers.0.ffn.layers.1.weight')
+    start = weight.detach().clone()
+    forget, retain = (fisher(model.detector, b, weight) for b in ('forget', 'retain'))
+    expected = torch.where(forget > 1.5 * retain, start * retain / forget, start)
+    assert 0.1 < (expected != start).float().mean() < 0.9
+    model.method.before_task(model.detector, images)
+    assert torch.allclose(weight, expected, rtol=1e-3, atol=1e-6)
+
+
+def test_mas_measures_on_retain_data(build_unlearning):
+    model, asked = build(build_unlearning, 'MAS', num_images=2), []
+    model.method.before_task(model.detector, lambda *request: (
+        asked.append(request) or images(*request)))
+    assert asked == [('retain', 2)]
+
+
 def test_importance_leaves_the_weights_and_modes_alone(build_unlearning, tiny_weights):
     model = build(build_unlearning, 'EWC')
     model.method.before_task(model.detector, images)
