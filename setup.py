@@ -21,7 +21,7 @@ setup(
     ],
     extras_require={
         'mmdet': ['onedl-mmdetection>=3.5', 'onedl-mmcv>=2.3', 'onedl-mmengine>=0.10.12'],
-        'notebook': ['nbclient', 'ipykernel'],
+        'notebook': ['jupyterlab'],
         'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ipython', 'nbformat', 'ruff',
                  'selenium'],
     })

@@ -110,7 +110,7 @@ class GSLoRA(Method):
         self.teacher: Optional[Teacher] = None
 
     def prepare(self, detector: nn.Module,
-                original_detector: Callable[[], nn.Module]) -> None:
+                original_detector: Callable[..., nn.Module]) -> None:
         """Freezes the detector and injects LoRA: only the groups train."""
         detector.requires_grad_(False)
         if self.distill and self.old:  # in the first task the original is the base itself

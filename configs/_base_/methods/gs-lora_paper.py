@@ -12,7 +12,8 @@ method = dict(
     update='subgradient')
 
 sequence = dict(
-    forget=dict(fraction=0.1, batch_size=16),  # 10 % of the images, 2 on each of 8 GPUs
+    # 10 % of the images; batches are a process's: the authors' 8 GPUs take 2 each.
+    forget=dict(fraction=0.1, batch_size=16),
     retain=dict(fraction=0.1, batch_size=16),
     mixed_images='background',
     epochs=30)  # passes over the retain buffer, authors' scripts

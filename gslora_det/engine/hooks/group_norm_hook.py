@@ -26,5 +26,6 @@ class GroupNormHook(Hook):
                  for group in lora_groups(unlearning_detector(runner).detector)}
         for name, norm in norms.items():
             runner.message_hub.update_scalar(f'train/norm/{name}', norm)
-        runner.message_hub.update_scalar('train/active_groups',
-                                         sum(norm > 0 for norm in norms.values()))
+        if norms:  # some methods have no groups
+            runner.message_hub.update_scalar('train/active_groups',
+                                             sum(norm > 0 for norm in norms.values()))

@@ -13,7 +13,8 @@ class RandomStateHook(Hook):
 
     PyTorch's is restored right before the first step that follows. NumPy's and Python's
     draw the augmentation, so they are restored before the first batch is loaded, unless
-    MMEngine reaches that batch by loading, and so augmenting, all those before it.
+    MMEngine reaches that batch by loading, and so augmenting, all those before it. Of several
+    processes each goes on with the first one's state.
     """
 
     def __init__(self) -> None:
@@ -23,7 +24,8 @@ class RandomStateHook(Hook):
         kind, keys, *rest = np.random.get_state()
         checkpoint['random_state'] = dict(
             python=random.getstate(), numpy=(kind, keys.tolist(), *rest),
-            torch=torch.get_rng_state(), cuda=torch.cuda.get_rng_state_all())
+            torch=torch.get_rng_state(),
+            cuda=[torch.cuda.get_rng_state()] if torch.cuda.is_available() else [])
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         self._loaded = checkpoint['random_state']
@@ -42,5 +44,5 @@ class RandomStateHook(Hook):
         state, self._loaded = self._loaded, None
         # MMEngine has moved all tensors of the checkpoint to its own device.
         torch.set_rng_state(state['torch'].cpu())
-        for device, gpu in zip(range(torch.cuda.device_count()), state['cuda']):
-            torch.cuda.set_rng_state(gpu.cpu(), device)
+        for gpu in state['cuda'] if torch.cuda.is_available() else []:
+            torch.cuda.set_rng_state(gpu.cpu())
