@@ -9,7 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
+import mmcv
 from PIL import Image
 
 from gslora_det.evaluation import box_fates, class_roles, fate_summary
@@ -123,9 +123,9 @@ def typical_picture(gallery: Gallery) -> Picture:
 
 
 def _picture(before, after, fates, roles, classes, score_thr) -> Picture:
-    image = Image.open(before.path).convert('RGB')
-    panels = draw_panels(np.asarray(image), before.objects, before.detections,
-                         after.detections, roles, classes, score_thr)
+    image = mmcv.imread(before.path, channel_order='rgb')  # upright, as the detector saw it
+    panels = draw_panels(image, before.objects, before.detections, after.detections, roles,
+                         classes, score_thr)
     drawn = Image.fromarray(panels['before']), Image.fromarray(panels['after'])
     for panel in drawn:
         panel.thumbnail((MAX_SIDE, MAX_SIDE))

@@ -68,6 +68,22 @@ def test_pictures_are_two_layers_of_one_size(gallery):
     assert change[60:, 60:].max() > 60 and change[70:, :40].max() < 30
 
 
+def test_a_rotated_picture_is_upright_as_the_detector_saw_it(tmp_path):
+    """Its red left half is stored as the lower one."""
+    pixels = np.zeros((400, 600, 3), np.uint8)
+    pixels[:, :300] = 255, 0, 0
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(pixels).transpose(Image.ROTATE_90).save(tmp_path / 'a.jpg', exif=exif)
+    nothing = Detections(np.zeros((0, 4)), np.zeros(0), np.zeros(0, int))
+    seen = {1: SimpleNamespace(path=str(tmp_path / 'a.jpg'), detections=nothing,
+                               objects=Objects(PLACES[:1], np.array([R])))}
+    picture, = make_gallery(record(SUCCESS), seen, seen, number=1).pictures
+    drawn = Image.open(io.BytesIO(base64.b64decode(picture.before.split(',')[1])))
+    assert drawn.size == picture.size == (600, 400)
+    assert abs(np.asarray(drawn).astype(int) - pixels).mean() < 5
+
+
 def test_the_typical_picture_shows_what_is_usual(gallery):
     usual = dict(gallery.summary, roles={'old': {'renamed': 1, 'erased': 9},
                                          'retained': {'kept': 3}, 'forgotten': {}})
