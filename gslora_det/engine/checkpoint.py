@@ -27,6 +27,7 @@ from gslora_det.engine.unpickling import CheckpointError, unpickle
 from gslora_det.files import atomic_write, folder_lock
 
 ADAPTER_FORMAT = '1'
+FACTS = ('task', 'forgotten', 'old')  # what a task's files say of it
 
 
 def _is_url(source: Union[str, Path]) -> bool:

@@ -1,5 +1,6 @@
 """Checks of an installation and of a config, a PASS or FAIL line each."""
 
+import copy
 import sys
 from typing import Callable, Iterable, Iterator, Optional, Tuple
 
@@ -73,7 +74,7 @@ def _data_set(cfg: Config) -> str:
 def _checkpoint(cfg: Config) -> str:
     if not cfg.get('load_from'):
         raise ValueError('load_from is not set: name the trained detector to start from')
-    load_weights(MODELS.build(cfg.model), cfg.load_from)
+    load_weights(MODELS.build(copy.deepcopy(cfg.model)), cfg.load_from)
     return f'{cfg.load_from} fits {cfg.model.type}'
 
 

@@ -1,5 +1,7 @@
 """Plain MMDet checkpoints from weights and adapters."""
 
+import copy
+import json
 from pathlib import Path
 from typing import Sequence
 
@@ -8,6 +10,7 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from gslora_det.engine.checkpoint import (
+    FACTS,
     CheckpointError,
     load_adapter,
     load_weights,
@@ -20,6 +23,8 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
            half: bool = False) -> None:
     """Writes a plain MMDet checkpoint of a detector, with adapters folded in.
 
+    What it says of its task is what the last adapter says, or the weights without any.
+
     Args:
         cfg (Config): Names the detector and the data set's classes.
         weights (str): Weights of the plain detector.
@@ -30,14 +35,13 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
     Raises:
         CheckpointError: A file does not fit the detector; nothing is written.
     """
-    detector = MODELS.build(cfg.model)
+    detector = MODELS.build(copy.deepcopy(cfg.model))  # MMDet writes into its config
     load_weights(detector, weights)
-    state = detector.state_dict()
+    state, known = detector.state_dict(), read_meta(weights)
     for adapter in adapters:
-        _fold(state, adapter)
+        known = _fold(state, adapter)
     dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
-    known = read_meta(weights)
-    meta = {key: known[key] for key in ('task', 'forgotten', 'old') if key in known}
+    meta = {key: known[key] for key in FACTS if key in known}
     meta['dataset_meta'] = dict(
         classes=list(dataset.metainfo['classes']),
         palette=[list(colour) for colour in dataset.metainfo.get('palette') or []])
@@ -45,8 +49,8 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
     save_weights(state, out, meta, half)
 
 
-def _fold(state: dict, adapter: str) -> None:
-    """Adds s B A of every layer of an adapter to the weights."""
+def _fold(state: dict, adapter: str) -> dict:
+    """Adds s B A of every layer of an adapter to the weights; returns its facts."""
     matrices, metadata = load_adapter(adapter)
     layers = {name.rpartition('.')[0] for name in matrices}
     if not layers:
@@ -60,3 +64,4 @@ def _fold(state: dict, adapter: str) -> None:
             raise CheckpointError(f'{adapter} does not fit the detector at {layer}')
         with torch.no_grad():
             weight += float(metadata['scaling']) * lora_b @ lora_a
+    return {key: json.loads(metadata[key]) for key in FACTS if key in metadata}

@@ -13,6 +13,7 @@ from gslora_det.engine.checkpoint import (
     CheckpointError,
     load_adapter,
     read_checkpoint,
+    read_meta,
     read_weights,
     save_adapter,
 )
@@ -114,6 +115,23 @@ def test_adapters_fold_into_the_merged_weights(finished, config, tmp_path):
     expected = weights_of(finished, 2)
     assert max((found[k] - expected[k]).abs().max() for k in found
                if found[k].is_floating_point()) < 1e-5
+
+
+def test_an_export_says_what_its_last_adapter_forgot(finished, config, tmp_path):
+    cfg, (first, second) = config(tmp_path), (finished / f'task_{task}' for task in (1, 2))
+    adapters = [str(task / 'adapter.safetensors') for task in (first, second)]
+    out = str(tmp_path / 'out.pth')
+    for weights, given, expected in (
+            (CHECKPOINT, adapters, second), (first / 'merged.pth', adapters[1:], second),
+            (CHECKPOINT, adapters[:1], first), (second / 'merged.pth', [], second)):
+        export(cfg, str(weights), out, given)
+        assert read_meta(out) == read_meta(expected / 'merged.pth')
+    matrices, metadata = load_adapter(adapters[1])
+    del metadata['forgotten'], metadata['old']  # as earlier versions wrote it
+    save_adapter(matrices, tmp_path / 'earlier.safetensors', metadata)
+    export(cfg, str(first / 'merged.pth'), out, [str(tmp_path / 'earlier.safetensors')])
+    meta = read_meta(out)
+    assert meta['task'] == 2 and not {'forgotten', 'old'} & set(meta)
 
 
 def test_an_adapter_of_another_detector_is_refused(finished, config, tmp_path):

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 from mmdet.registry import HOOKS
@@ -5,7 +6,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from gslora_det.engine.checkpoint import save_adapter, save_weights
+from gslora_det.engine.checkpoint import FACTS, save_adapter, save_weights
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.lora import lora_groups, plain_state_dict
 
@@ -17,7 +18,8 @@ class ExportHook(Hook):
     """Ends a task: keeps the adapter, merges it, and writes the plain detector.
 
     Args:
-        meta (dict): Plain-typed facts to store with the merged weights.
+        meta (dict): Plain-typed facts to store with the merged weights; the adapter keeps
+            those in :data:`FACTS`.
 
     Attributes:
         norms (dict[str, float]): Size of every group's update, taken before merging.
@@ -37,8 +39,8 @@ class ExportHook(Hook):
     @master_only
     def _save_adapter(self, runner: Runner, tensors: dict, metadata: dict) -> None:
         if tensors:
-            save_adapter(tensors, Path(runner.work_dir) / ADAPTER,
-                         dict(metadata, task=str(self.meta['task'])))
+            facts = {key: json.dumps(self.meta[key]) for key in FACTS}
+            save_adapter(tensors, Path(runner.work_dir) / ADAPTER, dict(metadata, **facts))
 
     @master_only
     def _save_merged(self, runner: Runner, state: dict) -> None:
