@@ -8,9 +8,9 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from gslora_det.compat import mmcv_ops
-from gslora_det.engine.checkpoint import load_weights
-from gslora_det.engine.plan import make_plan
+from gslora_det.engine.checkpoint import load_weights, read_weights
 from gslora_det.engine.provenance import device_name, package_versions
+from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.quiet import quiet
 
 Check = Tuple[str, Callable[[], str]]
@@ -20,16 +20,17 @@ def checks(cfg: Optional[Config] = None) -> Iterator[Check]:
     """Names and functions of all checks; a function says what it found, or raises.
 
     Args:
-        cfg (Config, optional): Adds the checks of data set, checkpoint and classes.
+        cfg (Config, optional): Adds the checks of what it trains.
     """
     yield 'versions', _versions
     yield 'mmcv operators', _operators
     yield 'device', device_name
     if cfg is not None:
         yield 'data set', lambda: _data_set(cfg)
-        yield 'checkpoint', lambda: _checkpoint(cfg)
+        if 'sequence' in cfg or cfg.get('load_from'):
+            yield 'checkpoint', lambda: _checkpoint(cfg)
         if 'sequence' in cfg:
-            yield 'class names and buffers', lambda: _plan(cfg)
+            yield 'class names, buffers and method', lambda: _sequence(cfg)
 
 
 def diagnose(checks: Iterable[Check]) -> bool:
@@ -60,8 +61,12 @@ def _operators() -> str:
 
 
 def _data_set(cfg: Config) -> str:
+    if not cfg.get('train_dataloader'):
+        raise ValueError('train_dataloader is missing')
     counts = []
     for loader in ('train_dataloader', 'val_dataloader'):
+        if not cfg.get(loader):  # a plain run may do without a validation
+            continue
         try:
             dataset = DATASETS.build(cfg[loader].dataset)
         except FileNotFoundError as error:
@@ -74,12 +79,14 @@ def _data_set(cfg: Config) -> str:
 def _checkpoint(cfg: Config) -> str:
     if not cfg.get('load_from'):
         raise ValueError('load_from is not set: name the trained detector to start from')
+    if 'sequence' not in cfg:  # a plain run loads what fits
+        return f'{cfg.load_from} holds {len(read_weights(cfg.load_from))} tensors'
     load_weights(MODELS.build(copy.deepcopy(cfg.model)), cfg.load_from)
     return f'{cfg.load_from} fits {cfg.model.type}'
 
 
-def _plan(cfg: Config) -> str:
-    plan = make_plan(cfg)
+def _sequence(cfg: Config) -> str:
+    plan = UnlearningSequence(cfg, resume=True).plan  # and the detector of its first task
     erased = sum(len(task.split.forgotten) for task in plan)
     return (f'{len(plan)} tasks erase {erased} of '
             f'{erased + len(plan[-1].split.retained)} classes')

@@ -166,7 +166,8 @@ def test_bad_input_ends_train_with_one_line(arguments, message, tmp_path):
     assert not (tmp_path / 'run').exists()
 
 
-def test_doctor_passes_here_and_names_what_fails(options):
+def test_doctor_passes_here_and_names_what_fails(options, tmp_path):
+    options = ['--work-dir', tmp_path / 'run', *options]
     good = run_tool('tools/doctor.py', CONFIG, *options)
     assert good.returncode == 0, good.stdout
     assert good.stdout.count('PASS') == 6
