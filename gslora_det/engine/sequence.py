@@ -2,6 +2,7 @@
 
 import contextlib
 import resource
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Optional
 
@@ -36,11 +37,12 @@ from gslora_det.engine.safe_mmengine import install_atomic_writer, install_safe_
 from gslora_det.engine.task_config import (
     BUFFERS,
     CONFIG,
+    PREDICTIONS,
     RunConfig,
     evaluation_config,
     task_config,
 )
-from gslora_det.files import atomic_write, folder_lock, remove_drafts, write_json
+from gslora_det.files import atomic_write, folder_lock, read_json, remove_drafts, write_json
 from gslora_det.methods import Method
 from gslora_det.quiet import quiet
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
@@ -123,7 +125,7 @@ class UnlearningSequence:
             self.progress.step(sum(t.iters + val_batches for t in self.plan[:done]))
             original = 100 * self.record['original']['AP']
             self.progress.say(f'original model: AP {original:.1f}')
-            for task in self.plan[done:]:
+            for task in self._drawable(self.plan[done:]):
                 self._run_task(task)
         self.record['runs'][-1]['finished'] = now()
         self._save()
@@ -170,6 +172,20 @@ class UnlearningSequence:
             AP=results['coco/AP'], per_class=class_precisions(results, self.classes),
             splits=[split_metrics(results, f'_{task.number}') for task in self.plan])
         self._save()
+
+    def _drawable(self, tasks: List[TaskPlan]) -> List[TaskPlan]:
+        """The tasks with those pictures only that can show what the original model found."""
+        barrier()  # the main process writes that
+        path = self.work_dir / 'original' / PREDICTIONS
+        known = read_json(path) if path.exists() else {}
+        drawable = [replace(task, pictures=[i for i in task.pictures if str(i) in known])
+                    for task in tasks]
+        left_out = sum(len(a.pictures) - len(b.pictures) for a, b in zip(tasks, drawable))
+        if left_out:
+            self.progress.say(
+                f'pictures left out: {left_out}, as the predictions of the original model were '
+                'not kept for them; tools/visualize.py draws any')
+        return drawable
 
     def _run_task(self, task: TaskPlan) -> None:
         names = ', '.join(task.split.forgotten)
@@ -244,10 +260,11 @@ class UnlearningSequence:
                 draft.write_text(text(self.record), 'utf-8')
         with atomic_write(self.work_dir / 'curves.png') as draft:
             draw_curves(self.record, draft)
+        erased = self.work_dir / 'erased'
+        pictures = f'\nPictures of erased boxes: {erased}' if erased.exists() else ''
         self.progress.say(
             f'\nTable: {self.work_dir / "results.md"}'
-            f'\nCurves: {self.work_dir / "curves.png"}'
-            f'\nPictures of erased boxes: {self.work_dir / "erased"}'
+            f'\nCurves: {self.work_dir / "curves.png"}{pictures}'
             f'\nUnlearned detector: {self._start_weights()}')
 
 
