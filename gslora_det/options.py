@@ -29,6 +29,7 @@ COUNT_OR_ZERO = Rule('a whole number from 0 to 1,000,000',
 SEED = Rule('a whole number from 0 to 4,294,967,295',
             lambda v: _whole(v) and 0 <= v < 2**32)
 SHARE = Rule('a number in (0, 1]', lambda v: _number(v) and 0 < v <= 1)
+SCORE = Rule('a number from 0 to below 1', lambda v: _number(v) and 0 <= v < 1)
 LIST = Rule('a list', lambda v: isinstance(v, (list, tuple)))
 STRINGS = Rule('a list of strings',
                lambda v: LIST.holds(v) and all(isinstance(each, str) for each in v))
@@ -63,6 +64,18 @@ def each(rule: Rule) -> Rule:
     """The rule of an option that is one value, or a list with one a task."""
     return Rule(f'{rule.words}, or a list of such, one a task', lambda v: (
         bool(v) and all(map(rule.holds, v)) if LIST.holds(v) else rule.holds(v)))
+
+
+def check_flags(**flags: Tuple[Any, Rule]) -> None:
+    """Checks flags of a tool, each a value and its rule; ``score_thr`` is ``--score-thr``.
+
+    Raises:
+        ValueError: At least one is out of range; one line lists all.
+    """
+    found = [text for name, (value, rule) in flags.items()
+             for text in problem('--' + name.replace('_', '-'), value, rule)]
+    if found:
+        raise ValueError('; '.join(found))
 
 
 class OptionError(ValueError):

@@ -10,6 +10,7 @@ from gslora_det.engine.predict import predict
 from gslora_det.engine.record import check_file, read_record
 from gslora_det.engine.sequence import CONFIG
 from gslora_det.files import atomic_write
+from gslora_det.options import COUNT, SCORE, check_flags
 from gslora_det.report import Run, make_gallery, render_report
 
 
@@ -43,8 +44,8 @@ def _gallery(args: argparse.Namespace, work_dir: Path, record: dict):
     check_file(work_dir, merged)
     try:
         before, after = predict(cfg, cfg.load_from), predict(cfg, str(work_dir / merged['file']))
-    except FileNotFoundError as error:
-        raise ValueError(f'{error.filename} is missing: run from the folder that the config '
+    except ValueError as error:
+        raise ValueError(f'{str(error).rstrip(".")}; run from the folder that the config '
                          'expects, or add --no-gallery') from error
     return make_gallery(record, before, after, args.pictures, args.score_thr)
 
@@ -56,6 +57,7 @@ def _names(work_dirs: List[Path], records: List[dict]) -> List[str]:
 
 def main() -> None:
     args = parse_args()
+    check_flags(score_thr=(args.score_thr, SCORE), pictures=(args.pictures, COUNT))
     records = [_record(work_dir) for work_dir in args.work_dirs]
     prepare_process(args)
     runs = [

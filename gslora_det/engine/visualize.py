@@ -13,6 +13,7 @@ from gslora_det.engine.predict import predict, validation_set
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.evaluation import box_fates, class_roles, fate_summary
 from gslora_det.evaluation.box_fates import UNWANTED
+from gslora_det.options import COUNT, SCORE, check_flags
 from gslora_det.visualization import draw_erased_boxes, write_picture
 
 
@@ -75,10 +76,7 @@ def visualize(cfg: Config, original: str, unlearned: str, out: Path,
     Raises:
         ValueError: A file, an image or a class is unknown, or an option out of range.
     """
-    if not 0 <= score_thr < 1:
-        raise ValueError(f'--score-thr is {score_thr}: set a number from 0 to below 1')
-    if worst < 1:
-        raise ValueError(f'--worst is {worst}: set a whole number from 1 on')
+    check_flags(score_thr=(score_thr, SCORE), worst=(worst, COUNT))
     dataset, infos = validation_set(cfg)
     names = dataset.metainfo['classes']
     roles = unlearned_roles(unlearned, names)

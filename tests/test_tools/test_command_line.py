@@ -185,6 +185,20 @@ def test_report_shows_a_run_and_is_one_file(trained, tmp_path):
     assert page.count('data:image/jpeg') == 2 * (3 + 1)  # and the one on the first screen
 
 
+@pytest.mark.parametrize('flags, message', [
+    (['--pictures', -1, '--score-thr', 1.5], '--score-thr is 1.5: set a number from 0 to below 1; '
+     '--pictures is -1: set a whole number from 1 to 1,000,000'),
+    (['--cfg-options', 'val_dataloader.dataset.ann_file=/gone.json'],
+     '/gone.json is missing; run from the folder that the config expects, or add --no-gallery'),
+    (['--cfg-options', 'load_from=gone.pth'],
+     'checkpoint gone.pth does not exist; run from the folder that the config expects, or add '
+     '--no-gallery')])
+def test_what_report_needs_for_a_gallery_is_said_in_one_line(trained, tmp_path, flags, message):
+    result = run_tool('tools/report.py', trained[0], '--out', tmp_path / 'report.html', *flags)
+    assert result.returncode == 2 and result.stderr == f'error: {message}\n'
+    assert not (tmp_path / 'report.html').exists()
+
+
 def test_bad_input_ends_report_with_one_line(trained, tmp_path):
     record = read_json(trained[0] / 'sequence.json')
     cases = {'is missing': None, 'has format version 99': dict(record, format_version=99),

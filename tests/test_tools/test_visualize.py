@@ -73,7 +73,7 @@ def test_bad_input_gives_one_line(scene, glyph80, tmp_path):
 
 @pytest.mark.parametrize('options, message', [
     (dict(classes=['Latin AA']), "--classes: .*'Latin AA'"),
-    (dict(worst=0), '--worst is 0: set a whole number from 1 on'),
+    (dict(worst=0), '--worst is 0: set a whole number from 1 to'),
     (dict(score_thr=3.), '--score-thr is 3.0: set a number from 0 to below 1'),
     (dict(unlearned=str(ORIGINAL)), 'does not state what it forgot'),
 ])
