@@ -23,5 +23,5 @@ setup(
         'mmdet': ['onedl-mmdetection>=3.5', 'onedl-mmcv>=2.3', 'onedl-mmengine>=0.10.12'],
         'notebook': ['jupyterlab'],
         'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ipython', 'nbformat', 'ruff',
-                 'selenium'],
+                 'selenium', 'faster-coco-eval'],
     })
