@@ -1,5 +1,6 @@
-"""What can be wrong with image files, found without decoding them."""
+"""What can be wrong with image files, found without decoding them where that will do."""
 
+import io
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional
 
@@ -40,6 +41,13 @@ def check_images(folder: Path, images: Iterable[dict], hint: str = '') -> List[s
             f'{len(resized)} (the first is {resized[0]})'] if resized else []
 
 
+def _decode(path: Path, end: bytes) -> None:
+    """Decodes a file up to its last end marker: a motion photo's film comes after it."""
+    content = path.read_bytes()
+    with Image.open(io.BytesIO(content[:content.rfind(end) + len(end)])) as image:
+        image.load()
+
+
 def _problem(path: Path, width: float, height: float) -> Optional[str]:
     if not path.is_file():
         return 'missing'
@@ -50,7 +58,7 @@ def _problem(path: Path, width: float, height: float) -> Optional[str]:
                 size = size[::-1]  # MMDetection turns it upright when it loads
             content.seek(max(0, path.stat().st_size - 4096))
             if _ENDS.get(image.format, b'') not in content.read():
-                return 'broken'
+                _decode(path, _ENDS[image.format])
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError,
             SyntaxError):
         return 'broken'

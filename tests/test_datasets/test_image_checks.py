@@ -1,3 +1,5 @@
+import io
+
 import numpy as np
 import pytest
 from mmcv.transforms import LoadImageFromFile
@@ -54,6 +56,23 @@ def test_broken_images_are_named(tmp_path, suffix, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(ValueError, match=f'broken images: 1 .the first is {path}'):
         check_images(tmp_path, [entry(path.name)])
+
+
+@pytest.mark.parametrize('suffix', ['.png', '.jpg'])
+def test_bytes_may_follow_an_image_but_not_replace_its_end(tmp_path, suffix):
+    path, smaller, exif = tmp_path / f'a{suffix}', io.BytesIO(), Image.Exif()
+    Image.fromarray(PIXELS[::4, ::4]).save(smaller, 'JPEG')
+    exif[0x927c] = smaller.getvalue()  # as a thumbnail, with an end of its own
+    Image.fromarray(PIXELS).save(path, exif=exif)
+    whole, film = path.read_bytes(), b'ftypmp42' + bytes(range(250)) * 40
+    path.write_bytes(whole + film)
+    assert check_images(tmp_path, [entry(path.name)]) == []
+    assert LoadImageFromFile()(dict(img_path=str(path)))['img'].shape == (40, 60, 3)
+    for cut in (len(whole) // 2, len(whole) - 50):
+        for rest in (film, bytes(9000)):
+            path.write_bytes(whole[:cut] + rest)
+            with pytest.raises(ValueError, match='broken images: 1'):
+                check_images(tmp_path, [entry(path.name)])
 
 
 def test_missing_images_are_counted_and_say_what_to_do(tmp_path):
