@@ -78,7 +78,8 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
         cfg.pop(key, None)
     cfg.load_from, cfg.resume = None, False
     runner = Runner.from_cfg(cfg)
-    load_weights(getattr(runner.model, 'module', runner.model), checkpoint)
+    model = getattr(runner.model, 'module', runner.model)  # DDP wraps it
+    load_weights(getattr(model, 'module', model), checkpoint)  # and so does --tta
     return runner.test()
 
 

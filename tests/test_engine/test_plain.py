@@ -1,14 +1,20 @@
 import copy
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.runner import Runner
 from support import CHECKPOINT
+from torch import nn
 
-from gslora_det.engine.checkpoint import CheckpointError
+from gslora_det.engine.checkpoint import CheckpointError, read_weights
 from gslora_det.engine.plain import evaluate, train_plain
+
+# isort: split
+from mmdet.models import DetTTAModel
+from mmdet.registry import MODELS
 
 
 @pytest.mark.parametrize('out_dir', [None, 'elsewhere'])
@@ -62,3 +68,21 @@ def test_a_test_set_is_measured_with_its_own_annotations(config, glyph80, tmp_pa
     expected = evaluate(plain, str(CHECKPOINT))['coco/bbox_mAP']
     assert found['coco/AP'] == pytest.approx(expected, abs=5e-4) and expected > 0.5
     assert found['coco/AP_forgotten'] > 0.5
+
+
+def tta(detector):
+    return DetTTAModel(module=detector)
+
+
+@pytest.mark.parametrize('wrappers', [[], [tta], [nn.DataParallel], [tta, nn.DataParallel]])
+def test_weights_reach_the_detector_through_its_wrappers(
+        monkeypatch, tiny_config, tiny_weights, wrappers):
+    detector = MODELS.build(tiny_config)
+    model = detector
+    for wrapper in wrappers:  # DDP has its module where DataParallel has it
+        model = wrapper(model)
+    monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: SimpleNamespace(
+        model=model, test=detector.state_dict))
+    measured = evaluate(Config(dict(val_dataloader={}, val_evaluator={})), tiny_weights)
+    assert all(torch.equal(measured[key], value)
+               for key, value in read_weights(tiny_weights).items())
