@@ -10,20 +10,20 @@ from gslora_det.compat import mmcv_ops
 
 __version__ = '0.1.0'
 
-mmcv_ops.install()
-with mmcv_ops.quiet_import(), warnings.catch_warnings():
-    warnings.simplefilter('ignore')  # deprecations inside the libraries
-    try:
+try:
+    mmcv_ops.install()
+    with mmcv_ops.quiet_import(), warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # deprecations inside the libraries
         import mmdet
-    except ImportError as error:
-        raise ImportError(
-            f'gslora_det needs MMDetection 3.3 or later ({error}): pip install '
-            'onedl-mmdetection onedl-mmcv onedl-mmengine') from error
-    import mmdet.datasets
-    import mmdet.engine
-    import mmdet.evaluation
-    import mmdet.models
-    import mmdet.visualization  # noqa: F401
+        import mmdet.datasets
+        import mmdet.engine
+        import mmdet.evaluation
+        import mmdet.models
+        import mmdet.visualization  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f'gslora_det needs MMDetection 3.3 or later ({error}): pip install '
+        'onedl-mmdetection onedl-mmcv onedl-mmengine') from error
 
 if tuple(map(int, mmdet.__version__.split('.')[:2])) < (3, 3):
     raise ImportError(f'gslora_det needs MMDetection 3.3 or later, {mmdet.__version__} is '
