@@ -104,12 +104,6 @@ class ClassSplit:
         if self.missing:
             resolve_classes(self.missing, self.retained, where='missing')
 
-    def as_dict(self) -> dict:
-        """Map role to class names; ``old`` and ``missing`` only where not empty."""
-        roles = dict(retained=self.retained, forgotten=self.forgotten)
-        optional = dict(old=self.old, missing=self.missing)
-        return {**roles, **{role: names for role, names in optional.items() if names}}
-
 
 class TaskSequence(Sequence):
     """Erasure requests that arrive one after another, one ``ClassSplit`` each.

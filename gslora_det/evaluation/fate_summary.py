@@ -19,19 +19,17 @@ def fate_summary(
         roles: Role of each class by label, see :func:`class_roles`.
 
     Returns:
-        ``roles``: role to fate to count. ``classes``: class to fate to count.
-        ``confusion``: class to new class to count, of the renamed objects. ``recall``:
-        role to ``objects`` (their number), ``before`` and ``after``: the share of them
-        on which some detection lies, whatever its class; None without objects.
+        ``roles``: role to fate to count. ``confusion``: class to new class to count, of
+        the renamed objects. ``recall``: role to ``objects`` (their number), ``before``
+        and ``after``: the share of them on which some detection lies, whatever its
+        class; None without objects.
     """
     by_role: dict = {role: Counter() for role in ROLES}
-    by_class: dict = defaultdict(Counter)
     confusion: dict = defaultdict(Counter)
     seen: dict = {role: [] for role in ROLES}
     for fate in fates:
         role, name = roles[fate.label], classes[fate.label]
         by_role[role][fate.fate] += 1
-        by_class[name][fate.fate] += 1
         if fate.new_label is not None:
             confusion[name][classes[fate.new_label]] += 1
         if fate.index is not None:
@@ -42,7 +40,6 @@ def fate_summary(
 
     return dict(
         roles={role: dict(counts) for role, counts in by_role.items()},
-        classes={name: dict(by_class[name]) for name in classes if name in by_class},
         confusion={
             name: dict(confusion[name].most_common())
             for name in classes if name in confusion
