@@ -341,22 +341,23 @@ def test_a_sequence_that_another_process_has_begun_is_not_overwritten(config, tm
 def test_random_state_is_restored_from_any_device(monkeypatch):
     """MMEngine moves a checkpoint's tensors to the GPU; PyTorch takes them on the CPU only."""
     state = torch.get_rng_state()
-    torch.rand(1)
 
     class OnGPU:
 
         def cpu(self):
             return state
 
-    restored = {}
-    monkeypatch.setattr(torch.cuda, 'device_count', lambda: 1)
-    monkeypatch.setattr(torch.cuda, 'set_rng_state',
-                        lambda state, device: restored.update({device: state}))
-    hook = RandomStateHook()
-    hook.after_load_checkpoint(None, dict(random_state=dict(
-        torch=OnGPU(), cuda=[OnGPU(), OnGPU()])))  # of two GPUs, one is left
-    hook.before_train_iter(None, 0)
-    assert torch.equal(torch.get_rng_state(), state) and list(restored) == [0]
+    for available in (True, False):
+        restored = []
+        torch.rand(1)
+        monkeypatch.setattr(torch.cuda, 'is_available', lambda found=available: found)
+        monkeypatch.setattr(torch.cuda, 'set_rng_state', restored.append)
+        hook = RandomStateHook()
+        hook.after_load_checkpoint(None, dict(random_state=dict(
+            torch=OnGPU(), cuda=[OnGPU()])))
+        hook.before_train_iter(None, 0)
+        assert torch.equal(torch.get_rng_state(), state)
+        assert len(restored) == available
 
 
 def test_settings_that_change_no_result_may_change(recorded, config):
@@ -397,7 +398,8 @@ def test_changed_weights_are_noticed(finished, config, tmp_path):
     ({'method.rank': 200}, 'rank is 200: a layer of 128 inputs'),
     ({'method.targets': ['encoder.layer.*']}, "target 'encoder.layer"),
     ({'method.beta': [0.1]}, 'beta has 1 values for 2 tasks'),
-    ({'model.bbox_head.num_classes': 79}, 'of another shape'),
+    ({'model.bbox_head.num_classes': 79}, 'num_classes is 79 and the data set names 80'),
+    ({'model.num_queries': 20}, 'of another shape'),
     ({'model.decoder.num_layers': 2}, 'unexpected'),
     ({'load_from': 'nowhere.pth'}, 'nowhere.pth does not exist'),
 ])

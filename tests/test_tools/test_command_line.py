@@ -20,6 +20,7 @@ def options(glyph80):
             f'val_dataloader.dataset.data_root={glyph80}',
             f'test_dataloader.dataset.data_root={glyph80}',
             f'val_evaluator.ann_file={glyph80}/annotations/val.json',
+            f'test_evaluator.ann_file={glyph80}/annotations/val.json',
             'sequence.iters=2', 'sequence.retain.batch_size=2', 'sequence.forget.batch_size=2']
 
 

@@ -44,5 +44,5 @@ class RandomStateHook(Hook):
         state, self._loaded = self._loaded, None
         # MMEngine has moved all tensors of the checkpoint to its own device.
         torch.set_rng_state(state['torch'].cpu())
-        for gpu in state['cuda'] if torch.cuda.is_available() else []:
-            torch.cuda.set_rng_state(gpu.cpu())
+        if torch.cuda.is_available() and state['cuda']:
+            torch.cuda.set_rng_state(state['cuda'][0].cpu())
