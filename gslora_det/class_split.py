@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -103,6 +103,10 @@ class ClassSplit:
                 roles[name] = role
         if self.missing:
             resolve_classes(self.missing, self.retained, where='missing')
+
+    def measured(self, suffix: str = '') -> dict:
+        """Role, with a suffix, to class names: the roles that have any."""
+        return {role + suffix: names for role, names in asdict(self).items() if names}
 
 
 class TaskSequence(Sequence):

@@ -1,6 +1,7 @@
 """Methods x settings x seeds: the cells of a comparison, and running them."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import math
@@ -245,13 +246,20 @@ class Comparison:
         return None
 
 
+@functools.lru_cache
+def _hash(path: Path, modified: int) -> str:
+    """SHA-256 of a file as it was then: all cells of a setting start from one."""
+    return sha256(path)
+
+
 def settings_of(cfg: Config) -> dict:
     """What the result of a run with this config depends on, as JSON has it."""
     found = {key: cfg[key] for key in SETTINGS if key in cfg}
     found = json.loads(json.dumps(found))
     found['sequence'].pop('original', None)
     others = json.dumps({key: cfg.get(key) for key in HASHED}, sort_keys=True, default=str)
-    found['weights'] = sha256(fetch(cfg.load_from))
+    weights = fetch(cfg.load_from)
+    found['weights'] = _hash(weights, weights.stat().st_mtime_ns)
     found['others'] = hashlib.sha256(others.encode()).hexdigest()
     return found
 

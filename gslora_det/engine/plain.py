@@ -15,7 +15,7 @@ from gslora_det.engine.checkpoint import (
     read_meta,
 )
 from gslora_det.engine.config_checks import check_config
-from gslora_det.engine.plan import Annotations, class_splits, named_splits
+from gslora_det.engine.plan import Annotations, class_splits
 
 
 def train_plain(cfg: Config, resume: Optional[str] = None) -> None:
@@ -92,4 +92,4 @@ def _split_evaluator(cfg: Config, checkpoint: str, task: Optional[int]) -> dict:
     if not isinstance(task, int) or not 1 <= task <= len(splits):
         raise ValueError(f'--task is {task}: {cfg.filename} has tasks 1 to {len(splits)}')
     return dict(cfg.test_evaluator, type='SplitCocoMetric',
-                splits=named_splits(splits[task - 1]))
+                splits=splits[task - 1].measured())

@@ -2,9 +2,9 @@
 
 import itertools
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Tuple
+from typing import Dict, Iterable, List, Optional
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
@@ -35,10 +35,6 @@ class TaskPlan:
     buffers: Dict[str, List[int]]
     pictures: List[int]
     iters: int
-
-    def splits(self, suffix: str = '') -> Dict[str, Tuple[str, ...]]:
-        """What is measured, see :func:`named_splits`."""
-        return named_splits(self.split, suffix)
 
 
 class Annotations:
@@ -101,11 +97,6 @@ def class_splits(cfg: Config, annotations: Annotations) -> TaskSequence:
         **{key: cfg.sequence[key] for key in
            ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing')
            if key in cfg.sequence})
-
-
-def named_splits(split: ClassSplit, suffix: str = '') -> Dict[str, Tuple[str, ...]]:
-    """The kinds of classes that are measured; those without classes are left out."""
-    return {name + suffix: classes for name, classes in asdict(split).items() if classes}
 
 
 def make_plan(cfg: Config) -> List[TaskPlan]:

@@ -44,7 +44,7 @@ def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Con
     run.val_evaluator = dict(
         run.val_evaluator, type='SplitCocoMetric', classwise=True, metric_items=['mAP'],
         splits={name: classes for task in tasks
-                for name, classes in task.splits(f'_{task.number}').items()})
+                for name, classes in task.split.measured(f'_{task.number}').items()})
     run.custom_hooks = []
     pictures = sorted({image for task in tasks for image in task.pictures})
     if pictures:
@@ -97,7 +97,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         interval=cfg.sequence.get('checkpoint_interval', 200), save_last=False)
     run.val_evaluator = dict(
         run.val_evaluator, type='SplitCocoMetric', classwise=True, metric_items=['mAP'],
-        splits=task.splits(),
+        splits=task.split.measured(),
         original=dict(
             forgotten=original.get('AP_forgotten'),
             forgotten_reference=original.get('reference', {}).get('AP_forgotten')))

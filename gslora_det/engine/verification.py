@@ -110,7 +110,7 @@ def _request(cfg: Config, work_dir: Path, plan: List[TaskPlan]) -> str:
 def _original_metrics(cfg: Config, original: dict, plan: List[TaskPlan]) -> str:
     results = _measured(cfg, cfg.load_from, {
         name: classes for task in plan
-        for name, classes in task.splits(f'_{task.number}').items()})
+        for name, classes in task.split.measured(f'_{task.number}').items()})
     _compare(original, dict(
         AP=results['coco/AP'], per_class=class_precisions(results, original['per_class']),
         splits=[split_metrics(results, f'_{task.number}') for task in plan]))
@@ -119,7 +119,7 @@ def _original_metrics(cfg: Config, original: dict, plan: List[TaskPlan]) -> str:
 
 def _metrics(cfg: Config, weights: Path, task: dict, original: dict, plan: List[TaskPlan]) -> str:
     number = task['task']
-    results = _measured(cfg, str(weights), plan[number - 1].splits())
+    results = _measured(cfg, str(weights), plan[number - 1].split.measured())
     before = original['splits'][number - 1]
     metrics = with_h(split_metrics(results), before)
     _compare({key: task[key] for key in ('original', 'metrics', 'per_class')}, dict(

@@ -57,7 +57,7 @@ def test_missing_classes_have_no_training_data_but_stay_retained(cfg, glyph80, t
     cfg.sequence.retain = dict(fraction=1.0, batch_size=8)
     task, = make_plan(cfg)
     assert set(missing) <= set(task.split.retained) == set(first.retained)
-    assert task.splits()['missing'] == tuple(missing)
+    assert task.split.measured()['missing'] == tuple(missing)
     trained = set(first.retained) - set(missing)
     annotations = json.loads((glyph80 / 'annotations/train.json').read_text())['annotations']
     shown = {name: {a['image_id'] for a in annotations

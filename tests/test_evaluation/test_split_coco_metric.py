@@ -14,7 +14,6 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from gslora_det.class_split import TaskSequence
-from gslora_det.engine.plan import TaskPlan
 from gslora_det.engine.record import split_metrics
 from gslora_det.evaluation import SplitCocoMetric, h_mean
 
@@ -141,7 +140,7 @@ def test_missing_classes_are_measured_by_themselves(tmp_path):
     split, = TaskSequence(CLASSES, [['dog']], missing=['bee', 'elk'])
     samples = random_samples(1)
     results = evaluate(
-        SplitCocoMetric(splits=TaskPlan(1, split, {}, [], 0).splits()), samples)
+        SplitCocoMetric(splits=split.measured()), samples)
     metrics = split_metrics(results)
     for found, reference in ((metrics, False), (metrics['reference'], True)):
         for name, classes in (('missing', ['bee']), ('retained', ['ant', 'bee', 'cat'])):
