@@ -97,15 +97,16 @@ grids = {
     'LwF': _choices('lr weight relabel', (1e-3, 0.5, 'random'), (1e-3, 0.5, 'sink'),
                     (3e-3, 0.5, 'sink'), (3e-4, 0.5, 'sink'), (1e-3, 0.05, 'sink'),
                     (1e-3, 0.5, 'background'), (1e-3, 0.005, 'sink'),
-                    (1e-3, 0.0005, 'sink')),
+                    (1e-3, 0.0005, 'sink'), (1e-3, 0.00005, 'sink')),
     'DER': _choices('lr weight relabel', (1e-3, 0.001, 'random'), (3e-3, 0.001, 'random'),
                     (1e-3, 0.01, 'random'), (1e-3, 0.001, 'sink'), (3e-3, 0.001, 'sink'),
                     (3e-4, 0.001, 'sink'), (1e-3, 0.0001, 'sink'),
-                    (1e-3, 0.001, 'background')),
+                    (1e-3, 0.001, 'background'), (1e-3, 0.01, 'sink')),
     'DERPlusPlus': _choices('lr retain_weight relabel', (1e-3, 0.1, 'random'),
                             (3e-3, 0.1, 'random'), (1e-3, 1.0, 'random'), (1e-3, 0.1, 'sink'),
                             (3e-3, 0.1, 'sink'), (3e-4, 0.1, 'sink'), (1e-3, 0.01, 'sink'),
-                            (1e-3, 0.1, 'background')),
+                            (1e-3, 0.1, 'background'))
+                   + _choices('lr weight retain_weight relabel', (1e-3, 0.01, 0.1, 'sink')),
     'FDR': _choices('lr weight relabel', (1e-3, 5.0, 'random'), (3e-3, 5.0, 'random'),
                     (1e-3, 0.5, 'random'), (1e-3, 5.0, 'sink'), (1e-3, 0.5, 'sink'),
                     (1e-3, 0.05, 'sink'), (3e-4, 0.5, 'sink'), (1e-3, 0.5, 'background')),
@@ -120,6 +121,6 @@ grids = {
     "GSLoRA, paper's loss": _choices(
         'lr beta lora_alpha', (3e-4, 0.15, 1), (2e-3, 0.15, 8), (2e-3, 0.3, 8), (1e-3, 0.3, 8),
         (3e-3, 0.3, 8), (2e-3, 1.0, 8), (3e-3, 0.15, 8), (6e-3, 0.15, 8),
-        (1e-2, 0.15, 8), (6e-3, 0.05, 8)),
+        (1e-2, 0.15, 8), (6e-3, 0.05, 8), (6e-3, 0.015, 8)),
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
 }
