@@ -1,5 +1,6 @@
 """Putting LoRA layers into a detector, and taking them out again."""
 
+from collections import Counter
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Dict, List, Optional, Sequence
@@ -7,30 +8,43 @@ from typing import Dict, List, Optional, Sequence
 import torch
 from mmcv.cnn.bricks.transformer import FFN
 from torch import Tensor, nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
 from gslora_det.lora.groups import LoRAGroup, lora_groups
 from gslora_det.lora.layer import LoRALinear
 
+# Teachers use the features of the detector that trains.
+_FROZEN = ('backbone.', 'neck.')
 
-def _linears(module: nn.Module) -> Dict[str, nn.Linear]:
-    return {name: layer for name, layer in module.named_modules()
-            if isinstance(layer, nn.Linear)}
+
+def _linears(module: nn.Module) -> List[str]:
+    """The Linear layers that an update of their own reaches.
+
+    It does not reach those whose weight is read past them (by nn.MultiheadAttention), nor
+    can it be merged into those that several places share.
+    """
+    linears = [(name, layer) for name, layer in module.named_modules(remove_duplicate=False)
+               if isinstance(layer, nn.Linear)]
+    uses = Counter(layer.weight for _, layer in linears)
+    return [name for name, layer in linears
+            if uses[layer.weight] == 1 and not name.startswith(_FROZEN)
+            and not isinstance(layer, NonDynamicallyQuantizableLinear)]
 
 
 def _ffn_linears(module: nn.Module) -> List[str]:
-    return [f'{prefix}.{name}' for prefix, ffn in module.named_modules()
-            if isinstance(ffn, FFN) for name in _linears(ffn)]
+    ffns = tuple(f'{name}.' for name, part in module.named_modules() if isinstance(part, FFN))
+    return [name for name in _linears(module) if name.startswith(ffns)]
 
 
 def _matching_linears(module: nn.Module, patterns: Sequence[str]) -> List[str]:
-    names = list(_linears(module))
+    names = _linears(module)
     matched = set()
     for pattern in patterns:
         found = [name for name in names if fnmatchcase(name, pattern)]
         if not found:
             near = get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
-            raise ValueError(f"LoRA target '{pattern}' matches no Linear layer; "
-                             f'there are, for example: {", ".join(near)}')
+            raise ValueError(f"LoRA target '{pattern}' matches no Linear layer that "
+                             f'can be adapted; there are, for example: {", ".join(near)}')
         matched.update(found)
     return [name for name in names if name in matched]
 
@@ -43,8 +57,9 @@ def inject_lora(module: nn.Module, rank: int, targets: Optional[Sequence[str]] =
         module (nn.Module): The detector; changed in place.
         rank (int): Rank of every update.
         targets (list[str], optional): Patterns (``fnmatch``) over the names of Linear
-            layers, such as ``'encoder.layers.*.self_attn.value_proj'``. By default
-            every Linear of every mmcv ``FFN``.
+            layers, such as ``'encoder.layers.*.self_attn.value_proj'``; by default all
+            in an mmcv ``FFN``. Left out are backbone and neck, weights that several
+            layers share, and the ``out_proj`` of ``nn.MultiheadAttention``.
         lora_alpha (float): The updates are scaled by ``lora_alpha / rank``.
 
     Returns:
@@ -58,7 +73,7 @@ def inject_lora(module: nn.Module, rank: int, targets: Optional[Sequence[str]] =
         if not names:
             raise ValueError(f'{type(module).__name__} has no mmcv FFN to adapt: name its '
                              'Linear layers in targets, e.g. '
-                             f'{", ".join(list(_linears(module))[:3]) or "(it has none)"}')
+                             f'{", ".join(_linears(module)[:3]) or "(it has none)"}')
     else:
         names = _matching_linears(module, targets)
     for name in names:

@@ -31,7 +31,7 @@ class Distilling(FineTuning):
                 original_detector: Callable[..., nn.Module]) -> None:
         """Keeps the teacher and freezes what does not train."""
         self.teacher = Teacher(original_detector())
-        self.teach = Memory(self.teacher) if self.cache_teachers else self.teacher
+        self.teach = Memory(self.teacher, detector) if self.cache_teachers else self.teacher
         super().prepare(detector, original_detector)
 
     def retain_terms(self, detector: nn.Module, outputs: QueryOutputs, retain: Batch,
@@ -43,7 +43,7 @@ class Distilling(FineTuning):
 
     def retained_logits(self, outputs: QueryOutputs, batch: Batch) -> Tuple[Tensor, Tensor]:
         """Last-layer logits of the retained classes: the student's, the teacher's."""
-        taught, _ = self.teach(batch)
+        taught, _ = self.teach(batch, outputs.proposals)
         return outputs.logits[-1][..., self.retained], taught[..., self.retained]
 
     def state_dict(self) -> dict:

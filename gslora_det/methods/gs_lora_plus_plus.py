@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gslora_det.losses import prototype_divergence
 from gslora_det.methods.gs_lora import GSLoRA
-from gslora_det.models.detr_step import Batch, QueryOutputs, matched_classes
+from gslora_det.models.detr_step import Batch, QueryOutputs, class_layers, matched_classes
 from gslora_det.options import NOT_NEGATIVE, require
 from gslora_det.registry import METHODS
 
@@ -55,8 +55,7 @@ def _divergence(head, outputs: QueryOutputs, samples: list) -> Tensor:
     """Mean divergence of the batch's matched queries from their classes' prototypes."""
     labels = matched_classes(head, outputs.logits[-1], outputs.boxes[-1], samples)
     matched = labels < head.num_classes
-    # One branch a decoder layer; the last output is that of the last layer.
-    prototypes = head.cls_branches[len(outputs.logits) - 1].weight
+    prototypes = class_layers(head)[-1].weight
     return prototype_divergence(outputs.embeddings[-1][matched],
                                 prototypes[labels[matched]])
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from gslora_det.methods.base import Images, Method
+from gslora_det.models.detr_step import class_layers
 from gslora_det.options import Rule, require
 from gslora_det.registry import METHODS
 
@@ -33,7 +34,7 @@ class HeadMask(Method):
 
     @torch.no_grad()
     def before_task(self, detector: nn.Module, images: Images) -> None:
-        """Resets the rows, in the branches of all decoder layers."""
-        for branch in detector.bbox_head.cls_branches:
-            branch.weight[self.forgotten] = 0
-            branch.bias[self.forgotten] = self.bias
+        """Resets the rows, for all decoder layers."""
+        for layer in class_layers(detector.bbox_head):
+            layer.weight[self.forgotten] = 0
+            layer.bias[self.forgotten] = self.bias

@@ -1,6 +1,6 @@
 """LIRF*: learning with recoverable forgetting (arXiv 2207.08224), the part that forgets."""
 
-from typing import Dict, Sequence
+from typing import Callable, Dict, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,10 +32,6 @@ class LIRF(RelabelledDistilling):
         temperature (float): Of the distillation; 10 in those scripts.
         **kwargs: See :class:`RelabelledDistilling`.
     """
-    # The upper half.
-    default_freeze = ('encoder.*', 'decoder.*', 'bbox_head.*', 'reference_points*',
-                      'query_embedding*', 'level_embed')
-
     def __init__(self, weight: float = 1.0, forget_weight: float = 0.9, distill: float = 0.1,
                  retain_weight: float = 5.0, temperature: float = 10.0, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -48,6 +44,14 @@ class LIRF(RelabelledDistilling):
         self.distill = distill
         self.retain_weight = retain_weight
         self.temperature = temperature
+
+    def prepare(self, detector: nn.Module,
+                original_detector: Callable[..., nn.Module]) -> None:
+        """Keeps the teacher and freezes the upper half."""
+        super().prepare(detector, original_detector)
+        for name, parameter in detector.named_parameters():
+            if not name.startswith(('backbone.', 'neck.')):
+                parameter.requires_grad_(False)
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
         """The four terms."""

@@ -8,7 +8,7 @@ import torch
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from gslora_det.models.detr_step import Batch, QueryOutputs, detection_terms
+from gslora_det.models.detr_step import Batch, QueryOutputs, class_layers, detection_terms
 
 WAYS = ('background', 'random', 'sink')
 
@@ -47,7 +47,7 @@ class Relabel:
             return
         head = detector.bbox_head
         self.sink_class = head.num_classes
-        rows = head.cls_branches[-1].weight.detach()
+        rows = class_layers(head)[-1].weight.detach()
         row = torch.randn(rows.shape[1], generator=torch.Generator().manual_seed(0))
         self.sink = row * rows.norm(dim=1).mean().cpu() / row.norm()
 

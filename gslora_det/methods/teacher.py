@@ -1,12 +1,12 @@
 """What a frozen detector says about the images of a step, and its memory."""
 
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, Tuple
+from typing import Callable, Dict, Iterator, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
-from gslora_det.models.detr_step import Batch, query_outputs
+from gslora_det.models.detr_step import Batch, is_two_stage, query_outputs
 
 # Logits (images, queries, classes) and boxes (images, queries, 4) of the last layer.
 Outputs = Tuple[Tensor, Tensor]
@@ -25,15 +25,19 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def last_layer(detector: nn.Module, batch: Batch) -> Outputs:
+def last_layer(detector: nn.Module, batch: Batch,
+               proposals: Optional[Tensor] = None) -> Outputs:
     """Logits and boxes of the last decoder layer, without dropout or gradients."""
     with evaluating(detector):
-        outputs, = query_outputs(detector, batch)
+        outputs, = query_outputs(detector, batch, proposals=proposals)
     return outputs.logits[-1], outputs.boxes[-1]
 
 
 class Teacher:
-    """A frozen detector that later ones are compared with.
+    """A frozen detector that later ones are compared with, query by query.
+
+    It takes the proposals of whom it is compared with: those that a two-stage detector
+    picks itself may be of other objects.
 
     Args:
         detector (nn.Module): The detector; it is not changed.
@@ -50,11 +54,11 @@ class Teacher:
         """What the teacher's own backbone and neck make of the images."""
         return self.detector.to(batch.images.device).extract_feat(batch.images)
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: Batch, proposals: Optional[Tensor] = None) -> Outputs:
         detector = self.detector.to(batch.images.device)
         if not self.share_stem:
             batch = Batch(self.features(batch), batch.data_samples, batch.images)
-        return last_layer(detector, batch)
+        return last_layer(detector, batch, proposals)
 
 
 class Memory:
@@ -65,13 +69,20 @@ class Memory:
 
     Args:
         run (callable): Gives the outputs for a batch.
+        detector (nn.Module): The detector that they are compared with.
+
+    Raises:
+        ValueError: It has two stages: its queries change as it trains.
     """
 
-    def __init__(self, run: Callable[[Batch], Outputs]) -> None:
+    def __init__(self, run: Callable[..., Outputs], detector: nn.Module) -> None:
+        if is_two_stage(detector):
+            raise ValueError('cache_teachers does not go with a two-stage detector, whose '
+                             'queries change as it trains: leave it out')
         self.run = run
         self.seen: Dict[int, Outputs] = {}
 
-    def __call__(self, batch: Batch) -> Outputs:
+    def __call__(self, batch: Batch, proposals: None = None) -> Outputs:
         """The outputs for all images of the batch, in order."""
         samples = batch.data_samples
         new = [i for i, s in enumerate(samples) if s.img_id not in self.seen]

@@ -1,12 +1,14 @@
 """The pieces of a DETR training step that unlearning methods are made of."""
 
+import contextlib
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import torch
 from mmdet.models.detectors import DetectionTransformer
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_overlaps
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 # Logit of a query that is taken out of a loss: its score is zero in single precision.
 _IGNORED_LOGIT = -50.0
@@ -50,32 +52,79 @@ class QueryOutputs:
         logits (Tensor): Shape (layers, images, queries, classes).
         boxes (Tensor): Normalised (cx, cy, w, h), shape (layers, images, queries, 4).
         embeddings (Tensor): What the class head reads, shape (layers, images, queries, dim).
+        proposals (Tensor, optional): The places that the queries of a two-stage detector
+            come from, shape (images, queries).
     """
     logits: Tensor
     boxes: Tensor
     embeddings: Tensor
+    proposals: Optional[Tensor] = None
 
     def images(self, start: int, end: int) -> 'QueryOutputs':
         """The outputs of some of the images."""
-        return QueryOutputs(*(x[:, start:end]
-                              for x in (self.logits, self.boxes, self.embeddings)))
+        return QueryOutputs(
+            *(x[:, start:end] for x in (self.logits, self.boxes, self.embeddings)),
+            None if self.proposals is None else self.proposals[start:end])
 
 
-def query_outputs(detector: DetectionTransformer, *batches: Batch
-                  ) -> List[QueryOutputs]:
+class _Proposals(TorchFunctionMode):
+    """Which proposals a detector picks by ``torch.topk``, or has to pick."""
+
+    def __init__(self, given: Optional[Tensor]) -> None:
+        super().__init__()
+        self.picked = given
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        found = function(*args, **(kwargs or {}))
+        if function is not torch.topk:
+            return found
+        if self.picked is None:
+            self.picked = found.indices
+        return args[0].gather(-1, self.picked), self.picked
+
+
+def is_two_stage(detector: DetectionTransformer) -> bool:
+    """Whether the queries are proposals of the detector's encoder."""
+    return getattr(detector, 'as_two_stage', False)
+
+
+def query_outputs(detector: DetectionTransformer, *batches: Batch,
+                  proposals: Optional[Tensor] = None) -> List[QueryOutputs]:
     """Runs transformer and head once over all batches; one result a batch.
 
     The queries are those of inference: in training, DINO would add noisy objects to them.
+
+    Args:
+        detector (DetectionTransformer): The detector.
+        *batches (Batch): Batches of images of one size.
+        proposals (Tensor, optional): The places that the queries of a two-stage detector
+            come from, where it shall not pick its own.
     """
     whole = join(*batches)
+    picking = _Proposals(proposals) if is_two_stage(detector) else contextlib.nullcontext()
     training, detector.training = detector.training, False  # its parts keep training
-    decoded = detector.forward_transformer(whole.features, whole.data_samples)
+    with picking:
+        decoded = detector.forward_transformer(whole.features, whole.data_samples)
     detector.training = training
     outputs = QueryOutputs(*detector.bbox_head(decoded['hidden_states'],
                                                decoded['references']),
-                           decoded['hidden_states'])
+                           decoded['hidden_states'], getattr(picking, 'picked', None))
     ends = torch.tensor([len(batch) for batch in batches]).cumsum(0).tolist()
     return [outputs.images(end - len(batch), end) for end, batch in zip(ends, batches)]
+
+
+def all_proposals(outputs: Sequence[QueryOutputs]) -> Optional[Tensor]:
+    """The proposals of joined batches; None where the detector has one stage."""
+    found = [part.proposals for part in outputs]
+    return None if found[0] is None else torch.cat(found)
+
+
+def class_layers(head) -> List[nn.Linear]:
+    """What gives a head's logits: a layer a decoder layer, or one for all."""
+    if hasattr(head, 'fc_cls'):
+        return [head.fc_cls]
+    # That of the encoder's proposals comes last.
+    return list(head.cls_branches)[:-1 if head.as_two_stage else None]
 
 
 @torch.no_grad()

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from mmcv.cnn.bricks.transformer import FFN
@@ -76,6 +78,20 @@ def test_patterns_choose_other_layers(detector):
 def test_target_without_a_match_names_near_misses(detector):
     with pytest.raises(ValueError, match='encoder.layers.0.attention'):
         inject_lora(detector, 2, targets=['encoder.layers.0.atention'])
+
+
+@pytest.mark.parametrize('targets', [None, ['*']])
+def test_layers_that_no_update_of_their_own_reaches_are_left_out(detector, targets):
+    expected = [group.name for group in inject_lora(copy.deepcopy(detector), 2, targets)]
+    detector.backbone = nn.ModuleList([Block()])  # teachers use its features
+    detector.neck = FFN(8, 16)
+    detector.decoder = nn.MultiheadAttention(8, 2)  # reads its out_proj's weight
+    shared = nn.Linear(8, 3)
+    detector.heads = nn.ModuleList([shared, shared])
+    tied = nn.Linear(8, 3)
+    tied.weight = shared.weight
+    detector.tied = tied
+    assert [group.name for group in inject_lora(detector, 2, targets)] == expected
 
 
 def test_module_without_ffn_is_refused():

@@ -153,9 +153,32 @@ def test_first_task_needs_no_teacher(build_unlearning):
     assert build_unlearning(distill=1.0).method.teacher is not None
 
 
-def test_auxiliary_losses_have_bounds_of_their_own(build_unlearning, pair):
-    found = values(build_unlearning(aux_losses=True).train().loss(*pair))
-    assert {'d0.retain_loss_cls', 'd0.forget_loss_cls'} < set(found)
+def test_auxiliary_losses_have_bounds_of_their_own(
+        build_unlearning, tiny_config, tiny_weights, pair):
+    tiny_config.backbone.norm_eval = True
+    detector = MODELS.build(copy.deepcopy(tiny_config))
+    load_weights(detector, tiny_weights)
+    inputs, data_samples = copy.deepcopy(pair)
+    losses = detector.train().loss(inputs['forget'], data_samples['forget'])
+    found = values(build_unlearning(aux_losses=True, beta=0.2).train().loss(*pair))
+    for layer in ('', 'd0.'):
+        assert found[f'{layer}forget_loss_cls'] == pytest.approx(
+            0.2 * (15 - losses[f'{layer}loss_cls'].item()), rel=1e-4)
+    assert losses['loss_cls'] != losses['d0.loss_cls']
+
+
+def test_teachers_have_no_dropout(build_unlearning, tiny_config, tiny_weights, pair):
+    for coder in (tiny_config.encoder, tiny_config.decoder):
+        coder.layer_cfg.ffn_cfg.ffn_drop = 0.5
+    model = build_unlearning(original=tiny_weights, distill=1.0).train()
+    forget = model.extract(*pair)['forget']
+    for teacher in (model.method.before, model.method.teacher):
+        said, again = teacher(forget), teacher(forget)
+        assert torch.equal(said[0], again[0]) and torch.equal(said[1], again[1])
+    assert all(m.training for m in model.detector.modules()
+               if isinstance(m, torch.nn.Dropout))
+    one, other = (query_outputs(model.detector, forget)[0].logits for _ in range(2))
+    assert not torch.equal(one, other)
 
 
 def test_beta_can_be_one_a_task(build_unlearning):
@@ -165,6 +188,15 @@ def test_beta_can_be_one_a_task(build_unlearning):
 def test_proximal_update_ends_in_exact_zeros(build_unlearning, pair):
     model = build_unlearning(update='proximal', alpha=1.0).train()
     assert 'loss_structure' not in model.loss(*pair)
+    sizes = []
+    for _ in range(3):
+        sizes.append(torch.stack([
+            torch.cat([m.flatten() for m in group.matrices()]).norm()
+            for group in lora_groups(model.detector)]))
+        model.method.after_step(model.detector, lr=0.01, progress=0.5)
+    # lr * alpha off the norm, whatever the optimizer made of the gradient
+    assert torch.allclose(sizes[0] - sizes[1], torch.tensor(0.01), atol=1e-6)
+    assert torch.allclose(sizes[1] - sizes[2], torch.tensor(0.01), atol=1e-6)
     for _ in range(40):
         model.method.after_step(model.detector, lr=0.5, progress=0.5)
     assert all(torch.equal(m, torch.zeros_like(m)) for g in lora_groups(model.detector)

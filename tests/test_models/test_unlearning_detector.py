@@ -12,7 +12,9 @@ from mmdet.registry import MODELS
 from support import CLASSES, CONFIGS, SPLIT, samples
 
 from gslora_det.engine.checkpoint import CheckpointError, load_weights, read_weights, save_weights
-from gslora_det.lora import inject_lora, lora_groups, plain_state_dict
+from gslora_det.lora import inject_lora, lora_disabled, lora_groups, plain_state_dict
+from gslora_det.losses import logit_distillation_loss
+from gslora_det.models.detr_step import join, query_outputs
 
 
 def plain(tiny_config, weights):
@@ -117,27 +119,89 @@ def without_dropout(model):
     return model
 
 
-@pytest.mark.parametrize('name', [
-    'conditional_detr/conditional-detr_r50_8xb2-50e_coco',
-    'dab_detr/dab-detr_r50_8xb2-50e_coco',
-    'deformable_detr/deformable-detr-refine-twostage_r50_16xb2-50e_coco',
-    'dino/dino-4scale_r50_8xb2-12e_coco'])
-def test_retain_terms_are_the_last_layers_loss_of_other_detectors(name, pair, tmp_path):
-    torch.manual_seed(0)
-    plain = MODELS.build(small(name))
-    plain.init_weights()
-    save_weights(plain.state_dict(), tmp_path / 'weights.pth', {})
+ONE_STAGE = ['conditional_detr/conditional-detr_r50_8xb2-50e_coco',
+             'dab_detr/dab-detr_r50_8xb2-50e_coco']
+TWO_STAGES = ['deformable_detr/deformable-detr-refine-twostage_r50_16xb2-50e_coco',
+              'dino/dino-4scale_r50_8xb2-12e_coco']
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another detector with random weights: plain, and as a method trains it."""
+    def build(name, **method):
+        torch.manual_seed(0)
+        plain, weights = MODELS.build(small(name)), tmp_path / 'weights.pth'
+        plain.init_weights()
+        save_weights(plain.state_dict(), weights, {})
+        method = dict(dict(type='GSLoRA', classes=CLASSES, split=SPLIT), **method)
+        model = MODELS.build(dict(type='UnlearningDetector', detector=small(name),
+                                  weights=str(weights), method=method))
+        return without_dropout(plain), without_dropout(model)
+    return build
+
+
+@pytest.mark.parametrize('name', ONE_STAGE + TWO_STAGES)
+def test_retain_terms_are_the_last_layers_loss_of_other_detectors(name, pair, other):
     inputs, data_samples = pair
-    expected = without_dropout(plain).loss(inputs['retain'],
-                                           copy.deepcopy(data_samples['retain']))
-    model = MODELS.build(dict(
-        type='UnlearningDetector', detector=small(name), weights=str(tmp_path / 'weights.pth'),
-        method=dict(type='GSLoRA', classes=CLASSES, split=SPLIT, distill=0.5, hold=0.5)))
-    found = without_dropout(model).loss(inputs, data_samples)
+    plain, model = other(name, distill=0.5, hold=0.5)
+    expected = plain.loss(inputs['retain'], copy.deepcopy(data_samples['retain']))
+    found = model.loss(inputs, data_samples)
     for term in ('loss_cls', 'loss_bbox', 'loss_iou'):
         assert found[f'retain_{term}'].item() == pytest.approx(expected[term].item(), rel=1e-4)
     sum(value for key, value in found.items() if 'loss' in key).backward()
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
+
+
+@pytest.mark.parametrize('name', TWO_STAGES)
+def test_teachers_look_at_the_proposals_of_the_student(name, pair, other):
+    _, model = other(name, distill=1.0, hold=1.0)
+    for group in lora_groups(model.detector):
+        for layer in group.layers.values():
+            torch.nn.init.normal_(layer.lora_B, std=0.1)
+    batch = join(*model.extract(*copy.deepcopy(pair)).values())
+    student, = query_outputs(model.detector, batch)
+    with lora_disabled(lora_groups(model.detector)):
+        its_own, = query_outputs(model.detector, batch)
+    moved = (student.proposals != its_own.proposals)
+    assert 0 < moved.float().mean() < 1
+    apart = logit_distillation_loss(student.logits[-1][..., :3], its_own.logits[-1][..., :3])
+    # Of the same proposals the two say nearly the same.
+    assert model.loss(*pair)['distill_loss_cls'] < 0.1 * apart
+    with pytest.raises(ValueError, match='cache_teachers does not go with a two-stage'):
+        other(name, distill=1.0, cache_teachers=True)
+
+
+@pytest.mark.parametrize('name', TWO_STAGES)
+def test_proposals_are_ranked_as_before_when_the_head_is_masked(name, pair, other):
+    """Class 0 is that by which MMDet ranks the proposals of two-stage Deformable DETR."""
+    split = dict(retained=list('bcde'), forgotten=['a'])
+    plain, model = other(name, type='HeadMask', split=split)
+    model.method.before_task(model.detector, None)
+    batch = model.extract(*pair)['retain']
+    before, = query_outputs(plain, batch)
+    after, = query_outputs(model.detector, batch)
+    assert torch.equal(before.boxes, after.boxes)
+    assert torch.equal(before.logits[..., 1:], after.logits[..., 1:])
+    assert torch.allclose(after.logits[..., 0].sigmoid(), torch.tensor(0.01))
+
+
+@pytest.mark.parametrize('name', ONE_STAGE + TWO_STAGES)
+@pytest.mark.parametrize('method', [
+    dict(type='GSLoRAPlusPlus', prototype_retain=0.1), dict(type='LwF', relabel='sink'),
+    dict(type='LIRF'), dict(type='HeadMask')], ids=lambda method: method['type'])
+def test_methods_that_look_into_the_head_know_other_heads(name, method, pair, other):
+    plain, model = other(name, **method)
+    model.method.before_task(model.detector, None)
+    if model.method.trains:
+        losses = model.loss(*pair)
+        assert all(value.isfinite() for value in losses.values())
+        sum(value for key, value in losses.items() if 'loss' in key).backward()
+    changed = {key for key, value in plain.state_dict().items()
+               if not torch.equal(value, plain_state_dict(model.detector)[key])}
+    assert bool(changed) == (method['type'] == 'HeadMask')
+    if method['type'] == 'LIRF':
+        assert {key.split('.')[0] for key, p in model.detector.named_parameters()
+                if p.requires_grad} == {'backbone', 'neck'}
 
 
 @pytest.mark.parametrize('name, change, message', [
