@@ -104,6 +104,27 @@ class ClassSplit:
         if self.missing:
             resolve_classes(self.missing, self.retained, where='missing')
 
+    @classmethod
+    def among(
+        cls,
+        classes: Sequence,
+        forgotten: Sequence,
+        old: Sequence = (),
+        missing: Sequence = (),
+    ) -> ClassSplit:
+        """Split ``classes``: those that are neither forgotten nor old are retained.
+
+        Raises:
+            ValueError: As the class itself, or if a class is unknown.
+        """
+        erased = [*old, *forgotten]
+        if erased:
+            resolve_classes(erased, classes, where='erased classes')
+        retained = tuple(name for name in classes if name not in erased)
+        return cls(
+            retained, forgotten, old, tuple(n for n in missing if n in retained)
+        )
+
     def measured(self, suffix: str = '') -> dict:
         """Role, with a suffix, to class names: the roles that have any."""
         return {role + suffix: names for role, names in asdict(self).items() if names}
@@ -117,10 +138,11 @@ class TaskSequence(Sequence):
         tasks: For each task the classes that it erases, as names or category ids.
         missing: Classes without training data; no task can erase them.
         category_ids: The category id of each of ``classes``, if ids are used.
+        erased: Names of classes that were erased before the first task.
 
     Raises:
         ValueError: If there is no task, or if a class is unknown, given twice, in
-            two tasks, or both missing and to be erased.
+            two tasks, erased before, or both missing and to be erased.
     """
 
     def __init__(
@@ -129,6 +151,7 @@ class TaskSequence(Sequence):
         tasks: Sequence[Sequence],
         missing: Sequence = (),
         category_ids: Sequence[int] | None = None,
+        erased: Sequence = (),
     ):
         # Resolving the classes by themselves refuses an empty or doubled list.
         self.classes = resolve_classes(classes, classes, category_ids)
@@ -140,15 +163,18 @@ class TaskSequence(Sequence):
         if len(missing):
             missing = resolve_classes(missing, self.classes, category_ids, 'missing')
 
-        self._splits, task_of = [], {}
+        if len(erased):
+            erased = resolve_classes(erased, self.classes, where='erased before')
+
+        self._splits, task_of = [], dict.fromkeys(erased, 'an earlier sequence')
         for number, task in enumerate(tasks, 1):
             where = f'task {number}'
             forgotten = resolve_classes(task, self.classes, category_ids, where)
             for name in forgotten:
                 if name in task_of:
                     raise ValueError(
-                        f'{where}: class {name!r} is already erased by task '
-                        f'{task_of[name]}; remove it from one of them'
+                        f'{where}: class {name!r} is already erased by '
+                        f'{task_of[name]}; remove it here'
                     )
                 if name in missing:
                     raise ValueError(
@@ -156,9 +182,10 @@ class TaskSequence(Sequence):
                         'and cannot be erased; remove it from tasks or missing'
                     )
             old = tuple(task_of)
-            task_of.update(dict.fromkeys(forgotten, number))
-            retained = tuple(name for name in self.classes if name not in task_of)
-            self._splits.append(ClassSplit(retained, forgotten, old, tuple(missing)))
+            task_of.update(dict.fromkeys(forgotten, where))
+            self._splits.append(
+                ClassSplit.among(self.classes, forgotten, old, missing)
+            )
 
     def __len__(self) -> int:
         return len(self._splits)
@@ -199,6 +226,7 @@ class TaskSequence(Sequence):
         classes_per_task: int | None = None,
         tasks: Sequence[Sequence] | None = None,
         missing: Sequence = (),
+        erased: Sequence = (),
     ) -> TaskSequence:
         """Build the sequence that a config describes in one of three ways.
 
@@ -214,6 +242,7 @@ class TaskSequence(Sequence):
             classes_per_task: Number of classes of a task taken from ``order``.
             tasks: For each task the classes that it erases, as names or ids.
             missing: Classes without training data, as names or ids.
+            erased: Names of classes that were erased before the first task.
 
         Raises:
             ValueError: As ``from_order``, or if the keys do not make one of the ways.
@@ -241,7 +270,7 @@ class TaskSequence(Sequence):
                 order = shuffled_order(classes, order)
             order = resolve_classes(order, classes, category_ids, 'order')
             tasks = _tail_first(order, num_tasks, classes_per_task)
-        return cls(classes, tasks, missing, category_ids)
+        return cls(classes, tasks, missing, category_ids, erased)
 
 
 def _tail_first(order: Sequence, num_tasks: int, classes_per_task: int) -> list:

@@ -51,6 +51,11 @@ def check_annotations(coco: Any, path: Any, classes: Sequence[str]) -> List[str]
                       'metainfo=dict(classes=…) of the data set must change', name)
         elif names.count(name) > 1:
             wrong.add('category names used twice', name)
+    for name, by_file in zip(classes, (n for n in names if n in classes)):
+        if name != by_file:
+            wrong.add('classes in another order than the categories, which is the one that '
+                      'MMDetection numbers them in, so that metainfo=dict(classes=…) of the '
+                      'data set must follow it', name)
     annotations = _by_id(coco['annotations'], 'annotation', wrong, dict(
         bbox=_box, area=_finite, iscrowd=lambda v: v in (0, 1)))
     for key, annotation in annotations.items():

@@ -27,7 +27,7 @@ class BranchDataset(Dataset):
             background.
 
     Raises:
-        ValueError: ``mixed_images`` is neither.
+        ValueError: ``mixed_images`` is neither, or the data set lacks images of the buffer.
     """
 
     def __init__(self, dataset: dict, branch: str, buffers: str, keep: Sequence[str],
@@ -46,6 +46,9 @@ class BranchDataset(Dataset):
         self.dataset.data_list = [
             dict(info, instances=self._select(info['instances'], keep_labels))
             for info in self.dataset.data_list if info['img_id'] in buffer]
+        if len(self) != len(buffer):
+            raise ValueError(f'the {branch} buffer has {len(buffer)} images, of which the data '
+                             f'set gives {len(self)}: remove indices and filters of its own')
 
     def _select(self, instances: List[dict], keep_labels: set) -> List[dict]:
         kept = []

@@ -7,6 +7,7 @@ from typing import Optional
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from gslora_det.class_split import ClassSplit, resolve_classes
 from gslora_det.engine.checkpoint import (
     CheckpointError,
     last_checkpoint,
@@ -53,8 +54,8 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
     Args:
         cfg (Config): An MMDet config; with a ``sequence``, AP is split by class.
         checkpoint (str): Weights of the plain detector, loaded strictly.
-        task (int, optional): The task whose split is measured; by default the
-            checkpoint's own.
+        task (int, optional): The config's task whose split is measured; by default what
+            the checkpoint says it has forgotten, or else the first.
         out (str, optional): A .pkl file for the raw predictions.
 
     Returns:
@@ -85,11 +86,18 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
 
 def _split_evaluator(cfg: Config, checkpoint: str, task: Optional[int]) -> dict:
     check_config(cfg)
-    splits = class_splits(cfg, Annotations(cfg.test_dataloader.dataset,
-                                           cfg.get('missing_data_hint', '')))
-    if task is None:
-        task = read_meta(checkpoint).get('task', 1)
-    if not isinstance(task, int) or not 1 <= task <= len(splits):
-        raise ValueError(f'--task is {task}: {cfg.filename} has tasks 1 to {len(splits)}')
-    return dict(cfg.test_evaluator, type='SplitCocoMetric',
-                splits=splits[task - 1].measured())
+    annotations = Annotations(cfg.test_dataloader.dataset, cfg.get('missing_data_hint', ''))
+    known = read_meta(checkpoint)
+    if task is None and 'forgotten' in known:
+        missing = cfg.sequence.get('missing') or ()
+        split = ClassSplit.among(
+            annotations.classes, known['forgotten'], known.get('old', ()),
+            missing and resolve_classes(missing, annotations.classes,
+                                        list(annotations.ids.values()), 'missing'))
+    else:
+        splits = class_splits(cfg, annotations)
+        task = 1 if task is None else task
+        if not 1 <= task <= len(splits):
+            raise ValueError(f'--task is {task}: {cfg.filename} has tasks 1 to {len(splits)}')
+        split = splits[task - 1]
+    return dict(cfg.test_evaluator, type='SplitCocoMetric', splits=split.measured())

@@ -14,6 +14,7 @@ from gslora_det.class_split import ClassSplit, TaskSequence
 from gslora_det.datasets.annotation_checks import check_annotations
 from gslora_det.datasets.image_checks import check_images
 from gslora_det.datasets.selection import candidate_images, draw_buffer, images_by_class
+from gslora_det.engine.checkpoint import fetch, read_meta
 from gslora_det.engine.config_checks import check_config
 from gslora_det.files import read_json
 from gslora_det.registry import METHODS
@@ -44,7 +45,7 @@ class Annotations:
         classes (tuple[str]): The classes that are used.
         ids (dict[str, int]): Their category ids.
         images (dict[int, set[int]]): Image ids by category.
-        boxed (set[int]): Categories with a box that is no crowd.
+        boxed (dict[int, set[int]]): Those with a box that is no crowd.
         warnings (list[str]): What is odd and tolerated.
 
     Raises:
@@ -67,7 +68,7 @@ class Annotations:
         ids = {category['name']: category['id'] for category in coco['categories']}
         self.ids = {name: ids[name] for name in self.classes}
         self.images = images_by_class(coco['annotations'])
-        self.boxed = {a['category_id'] for a in coco['annotations'] if not a['iscrowd']}
+        self.boxed = images_by_class([a for a in coco['annotations'] if not a['iscrowd']])
         self._entries = {image['id']: image for image in coco['images']}
         if 'img' not in dataset.data_prefix:
             raise ValueError(f'the data set of {ann_file} needs data_prefix=dict(img=…), the '
@@ -91,9 +92,14 @@ def _pictures(images: Dict[int, set], forgotten: List[int], number: int) -> List
 
 
 def class_splits(cfg: Config, annotations: Annotations) -> TaskSequence:
-    """The class splits of a config's tasks, by names and ids of its annotations."""
+    """The class splits of a config's tasks, by names and ids of its annotations.
+
+    What the checkpoint says it has forgotten already, in an earlier sequence, counts as old.
+    """
+    known = read_meta(cfg.load_from) if fetch(cfg.load_from).is_file() else {}
     return TaskSequence.from_config(
         annotations.classes, list(annotations.ids.values()),
+        erased=[*known.get('old', ()), *known.get('forgotten', ())],
         **{key: cfg.sequence[key] for key in
            ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing')
            if key in cfg.sequence})
@@ -149,6 +155,13 @@ def make_plan(cfg: Config) -> List[TaskPlan]:
         batch = settings.retain.batch_size * get_world_size()
         passes = -(-len(buffers['retain']) // batch)
         iters = settings.get('iters') or settings.epochs * passes
+        shown = set(buffers['forget'])
+        unseen = [n for n in split.forgotten if not shown & train.boxed[ids[n]]]
+        if unseen:
+            train.warnings.append(
+                f'task {number}: classes without an object in the forget buffer, by which they '
+                f"would be erased: {len(unseen)} (the first is '{unseen[0]}'); raise the "
+                'fraction or shots of sequence.forget, or set another sequence.buffer_seed')
         tasks.append(TaskPlan(
             number, split, buffers,
             pictures=_pictures(val.images, [val.ids[n] for n in split.forgotten],

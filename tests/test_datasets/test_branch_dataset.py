@@ -7,7 +7,7 @@ from mmengine.dataset import pseudo_collate
 from gslora_det.datasets.glyph_rendering import CLASSES
 
 
-def branch(glyph80, tmp_path, name='forget', **options):
+def branch(glyph80, tmp_path, name='forget', indices=None, **options):
     buffers = tmp_path / 'buffers.json'
     buffers.write_text(json.dumps(dict(forget=[3, 5, 8], retain=[5, 9])))
     annotations = json.loads((glyph80 / 'annotations/train.json').read_text())['annotations']
@@ -17,7 +17,7 @@ def branch(glyph80, tmp_path, name='forget', **options):
         type='BranchDataset', branch=name, buffers=str(buffers), keep=keep,
         dataset=dict(type='Glyph80Dataset', data_root=str(glyph80),
                      ann_file='annotations/train.json', data_prefix=dict(img='train/'),
-                     pipeline=[dict(type='LoadImageFromFile'),
+                     indices=indices, pipeline=[dict(type='LoadImageFromFile'),
                                dict(type='LoadAnnotations', with_bbox=True),
                                dict(type='PackDetInputs')]), **options))
     boxes = {i: [a for a in annotations if a['image_id'] == i] for i in (3, 5, 8, 9)}
@@ -47,6 +47,11 @@ def test_other_objects_can_be_ignored(glyph80, tmp_path):
 def test_unknown_reading_of_mixed_images(glyph80, tmp_path):
     with pytest.raises(ValueError, match="mixed_images is 'drop'"):
         branch(glyph80, tmp_path, mixed_images='drop')
+
+
+def test_a_data_set_that_lacks_images_of_the_buffer_is_refused(glyph80, tmp_path):
+    with pytest.raises(ValueError, match='forget buffer has 3 images, .* gives 1: remove indices'):
+        branch(glyph80, tmp_path, indices=4)
 
 
 def test_items_follow_the_multi_branch_convention(glyph80, tmp_path):

@@ -9,7 +9,8 @@ from mmengine.runner import Runner
 from support import CHECKPOINT
 from torch import nn
 
-from gslora_det.engine.checkpoint import CheckpointError, read_weights
+from gslora_det.datasets.glyph_rendering import CLASSES
+from gslora_det.engine.checkpoint import CheckpointError, read_weights, save_weights
 from gslora_det.engine.plain import evaluate, train_plain
 
 # isort: split
@@ -68,6 +69,25 @@ def test_a_test_set_is_measured_with_its_own_annotations(config, glyph80, tmp_pa
     expected = evaluate(plain, str(CHECKPOINT))['coco/bbox_mAP']
     assert found['coco/AP'] == pytest.approx(expected, abs=5e-4) and expected > 0.5
     assert found['coco/AP_forgotten'] > 0.5
+
+
+def test_a_checkpoint_is_measured_on_what_it_says_it_has_forgotten(
+        config, tmp_path, monkeypatch):
+    measured = []
+    monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: measured.append(
+        cfg.test_evaluator['splits']) or SimpleNamespace(
+            model=MODELS.build(cfg.model), test=dict))
+    cfg = config(tmp_path)  # its first task erases other classes
+    save_weights(read_weights(str(CHECKPOINT)), tmp_path / 'merged.pth', dict(
+        task=1, forgotten=['Latin B'], old=['Latin A']))
+    evaluate(cfg, str(tmp_path / 'merged.pth'))
+    evaluate(cfg, str(tmp_path / 'merged.pth'), task=1)
+    evaluate(cfg, str(CHECKPOINT))
+    of_itself, of_task, first = measured
+    assert of_itself == dict(
+        forgotten=('Latin B',), old=('Latin A',),
+        retained=tuple(name for name in CLASSES if name not in ('Latin A', 'Latin B')))
+    assert of_task == first and len(first['forgotten']) == 10 and 'old' not in first
 
 
 def tta(detector):

@@ -3,11 +3,13 @@ import math
 import shutil
 
 import pytest
+import torch
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from support import CONFIGS
 
 from gslora_det.datasets.glyph_rendering import CLASSES
+from gslora_det.engine.checkpoint import save_weights
 from gslora_det.engine.plan import make_plan
 from gslora_det.engine.task_config import task_config
 from gslora_det.files import write_json
@@ -148,6 +150,7 @@ def with_boxes(cfg, tmp_path, glyph80):
 
 @pytest.mark.parametrize('change', [None, dict(iscrowd=1)])
 def test_a_class_that_no_image_or_only_a_crowd_shows(cfg, with_boxes, change, capsys):
+    cfg.sequence.forget.fraction = 1.0  # so that the buffers show all
     first, *_, last = make_plan(cfg)
     erased, kept = first.split.forgotten[0], last.split.retained[0]
     assert make_plan(with_boxes(kept, change)) and capsys.readouterr().err == (
@@ -168,10 +171,49 @@ def test_other_classes_for_validation_are_refused(cfg):
     cfg.val_dataloader.dataset.metainfo = dict(classes=names[:3])
     with pytest.raises(ValueError, match=f"differs is '{names[3]}' there and None here"):
         make_plan(cfg)
+
+
+def test_classes_in_another_order_than_the_files_are_refused(cfg, glyph80):
+    """Labels follow the file, MMDet's comment says: boxes would be of other classes."""
+    names = list(CLASSES)
     names[1:3] = names[2:0:-1]
-    cfg.val_dataloader.dataset.metainfo = dict(classes=names)
-    with pytest.raises(ValueError, match=f"differs is '{names[2]}' there and '{names[1]}' here"):
+    data = cfg.train_dataloader.dataset
+    data.update(data_root=str(glyph80), metainfo=dict(classes=names))
+    dataset = DATASETS.build(dict(data, pipeline=[], lazy_init=True))
+    dataset.full_init()
+    assert {CLASSES[key - 1]: label for key, label in dataset.cat2label.items()} == {
+        name: number for number, name in enumerate(CLASSES)}
+    with pytest.raises(ValueError, match=f"order than the categories.*2 .*'{names[1]}'"):
         make_plan(cfg)
+
+
+def test_what_a_checkpoint_has_forgotten_stays_forgotten(cfg, tmp_path):
+    *before, first = [list(task.split.forgotten) for task in make_plan(cfg)][:3]
+    cfg.load_from = str(tmp_path / 'merged.pth')
+    save_weights({'x': torch.zeros(1)}, cfg.load_from,
+                 dict(task=2, forgotten=before[1], old=before[0]))
+    for key in ('order', 'num_tasks', 'classes_per_task'):
+        cfg.sequence.pop(key)
+    cfg.sequence.tasks = [first]
+    task, = make_plan(cfg)
+    assert set(task.split.old) == {*before[0], *before[1]}
+    assert set(task.split.retained) == {*CLASSES} - {*before[0], *before[1], *first}
+    cfg.sequence.tasks = [before[0][:1]]
+    with pytest.raises(ValueError, match='already erased by an earlier sequence'):
+        make_plan(cfg)
+
+
+def test_classes_that_the_forget_buffer_lacks_are_said(cfg, glyph80, capsys):
+    cfg.sequence.num_tasks = 1
+    cfg.sequence.forget = dict(fraction=0.02, batch_size=8)
+    task, = make_plan(cfg)
+    annotations = json.loads((glyph80 / 'annotations/train.json').read_text())['annotations']
+    shown = {CLASSES[a['category_id'] - 1] for a in annotations
+             if a['image_id'] in task.buffers['forget']}
+    absent = [name for name in task.split.forgotten if name not in shown]
+    assert 0 < len(absent) < 10
+    assert (f'task 1: classes without an object in the forget buffer, by which they would be '
+            f"erased: {len(absent)} (the first is '{absent[0]}')") in capsys.readouterr().err
 
 
 def test_a_data_set_without_its_folder_is_refused(cfg):
