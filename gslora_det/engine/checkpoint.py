@@ -38,8 +38,16 @@ def local_path(source: Union[str, Path]) -> Path:
     """Where the file behind a path or URL is, or would be after its download."""
     if not _is_url(source):
         return Path(source).expanduser()
-    name = urlparse(str(source)).path.rsplit('/', 1)[-1]
+    name = urlparse(str(source)).path.rpartition('/')[2]
+    if not _digest_in(name):  # other runs have an epoch_12.pth, too
+        name = f'{hashlib.sha256(str(source).encode()).hexdigest()[:8]}_{name}'
     return Path(torch.hub.get_dir()) / 'checkpoints' / name
+
+
+def _digest_in(name: str) -> Optional[str]:
+    """The begin of the SHA-256 that a published file has in its name."""
+    found = re.search(r'-([0-9a-f]{8,})\.', name)
+    return found and found.group(1)
 
 
 def fetch(source: Union[str, Path]) -> Path:
@@ -58,10 +66,9 @@ def fetch(source: Union[str, Path]) -> Path:
 
 
 def _download(url: str, path: Path) -> None:
-    digest = re.search(r'-([0-9a-f]{8,})\.', path.name)
     try:
         with atomic_write(path) as draft:
-            torch.hub.download_url_to_file(url, str(draft), digest and digest.group(1),
+            torch.hub.download_url_to_file(url, str(draft), _digest_in(path.name),
                                            progress=sys.stderr.isatty())
     except (OSError, RuntimeError, ValueError, http.client.HTTPException) as error:
         raise CheckpointError(f'{url} could not be downloaded ({error}): fetch it by '

@@ -1,7 +1,7 @@
 """What can be wrong in a config that has a ``sequence``, before any data are read."""
 
 import inspect
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 from mmdet.registry import HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.config import Config
@@ -51,6 +51,7 @@ def check_config(cfg: Config) -> None:
     problems += _check_optimizer(cfg.get('optim_wrapper') or {})
     problems += _check_types(cfg)
     problems += _check_evaluators(cfg)
+    problems += _check_lost(cfg)
     problems += _check_values('randomness.', cfg.get('randomness') or {}, dict(seed=SEED))
     if problems:
         raise ValueError(f'{cfg.filename}: ' + '; '.join(problems))
@@ -152,9 +153,7 @@ def _check_types(cfg: Config) -> List[str]:
     parts = [('optim_wrapper', wrapper, OPTIM_WRAPPERS),
              ('optim_wrapper.optimizer', wrapper.get('optimizer'), OPTIMIZERS)]
     for key, registry in (('param_scheduler', PARAM_SCHEDULERS), ('custom_hooks', HOOKS)):
-        listed = cfg.get(key) or []
-        listed = listed if LIST.holds(listed) else [listed]
-        parts += [(f'{key}.{number}', part, registry) for number, part in enumerate(listed)]
+        parts += [(name, part, registry) for name, part in _listed(cfg, key)]
     problems = []
     for name, part, registry in parts:
         kind = part.get('type') if isinstance(part, dict) else None
@@ -166,10 +165,27 @@ def _check_types(cfg: Config) -> List[str]:
 
 def _check_evaluators(cfg: Config) -> List[str]:
     """Only this metric can be split by class."""
-    def name(part) -> str:
-        kind = part.get('type') if isinstance(part, dict) else None
-        return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
-
     return [f"{key} must be one dict(type='CocoMetric', ann_file=…), which is split by class"
             for key in ('val_evaluator', 'test_evaluator')
-            if cfg.get(key) and name(cfg[key]) not in ('CocoMetric', 'SplitCocoMetric')]
+            if cfg.get(key) and _type_name(cfg[key]) not in ('CocoMetric', 'SplitCocoMetric')]
+
+
+def _check_lost(cfg: Config) -> List[str]:
+    """What would be accepted and do nothing: a task counts steps, and ends with the last."""
+    return ([f'{name} counts epochs, which a task does not have: set by_epoch=False'
+             for name, part in _listed(cfg, 'param_scheduler')
+             if isinstance(part, dict) and part.get('by_epoch', True)]
+            + [f"{name}: a task keeps its last weights, not an EMAHook's mean: leave it out"
+               for name, part in _listed(cfg, 'custom_hooks') if _type_name(part) == 'EMAHook'])
+
+
+def _listed(cfg: Config, key: str) -> List[Tuple[str, Any]]:
+    """The parts of a setting that is one or a list, with their names."""
+    parts = cfg.get(key) or []
+    parts = parts if LIST.holds(parts) else [parts]
+    return [(f'{key}.{number}', part) for number, part in enumerate(parts)]
+
+
+def _type_name(part: Any) -> str:
+    kind = part.get('type') if isinstance(part, dict) else None
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]

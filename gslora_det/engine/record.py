@@ -58,7 +58,7 @@ def class_precisions(results: Dict[str, float], classes: List[str]) -> dict:
 
 def new_record(cfg: Config, plan: List[TaskPlan]) -> dict:
     """A record in which no task is finished."""
-    method, weights = cfg.method.to_dict(), cfg.load_from
+    method, weights = _plain(cfg.method.to_dict()), cfg.load_from
     return dict(
         format_version=FORMAT_VERSION, name=Path(cfg.filename).stem, method=method['type'],
         method_config=method, request=[list(task.split.forgotten) for task in plan],
@@ -67,12 +67,19 @@ def new_record(cfg: Config, plan: List[TaskPlan]) -> dict:
 
 
 def _settings(cfg: Config) -> dict:
-    """The settings that the result depends on, in plain types as JSON gives them back."""
+    """The settings that the result depends on."""
     known = cfg.to_dict()
     found = {key: known[key] for key in _SETTINGS if key in known}
     found['sequence'] = {key: value for key, value in known['sequence'].items()
                          if key in _SEQUENCE_SETTINGS}
-    return json.loads(json.dumps(found, default=repr), parse_constant=str)
+    found['data'] = {name: known[f'{name}_dataloader']['dataset'] for name in ('train', 'val')}
+    found['data']['val_evaluator'] = known['val_evaluator']
+    return _plain(found)
+
+
+def _plain(settings: dict) -> dict:
+    """Settings in the types that JSON gives back."""
+    return json.loads(json.dumps(settings, default=repr), parse_constant=str)
 
 
 def flat(value: Any, name: str = '') -> dict:

@@ -154,9 +154,9 @@ class UnlearningSequence:
         if path is None:
             return None
         other = read_record(Path(path))
-        if any(other[key] != self.record[key] for key in ('request', 'weights')):
-            raise ValueError(f'sequence.original: {path} is about other classes or other '
-                             'weights: leave it out')
+        if _measured(other) != _measured(self.record):
+            raise ValueError(f'sequence.original: {path} is about other classes, weights or '
+                             'data: leave it out')
         return other['original']
 
     def _measure_original(self) -> None:
@@ -276,6 +276,14 @@ def _closed_at_the_end(visualizer: Visualizer) -> Iterator[None]:
         yield
     finally:
         close()
+
+
+def _measured(record: dict) -> list:
+    """What the original model's AP depends on."""
+    settings = record.get('settings', {})
+    data = settings.get('data', {})
+    return [record['request'], record['weights'], settings.get('model'), data.get('val'),
+            data.get('val_evaluator'), settings.get('sequence', {}).get('missing')]
 
 
 def peak_memory() -> int:

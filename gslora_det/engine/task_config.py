@@ -89,10 +89,8 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         for scheduler in _as_list(run.get('param_scheduler')) if task.iters]
     run.log_processor = dict(type='LogProcessor', window_size=20, by_epoch=False)
     run.default_hooks = dict(run.get('default_hooks') or {})
-    checkpoint = dict(run.default_hooks.get('checkpoint') or {})
-    checkpoint.pop('out_dir', None)  # a resumption looks in the task's folder
-    run.default_hooks.checkpoint = dict(
-        checkpoint, type='CheckpointHook', by_epoch=False,
+    run.default_hooks.checkpoint = dict(  # what a resumption looks for, whatever the user's is
+        type='CheckpointHook', by_epoch=False,
         max_keep_ckpts=2,  # MMEngine removes the older ones before it writes
         interval=cfg.sequence.get('checkpoint_interval', 200), save_last=False)
     run.val_evaluator = dict(

@@ -97,6 +97,14 @@ def test_urls_are_downloaded_and_checked_against_their_name(tmp_path, remote):
             read_weights(f'{remote}/{name}')
 
 
+def test_files_of_one_name_at_two_addresses_are_two(tmp_path, remote):
+    for run in 'ab':
+        (tmp_path / run).mkdir()
+        torch.save({run: torch.ones(2)}, tmp_path / run / 'epoch_12.pth')
+    assert [list(read_weights(f'{remote}/{run}/epoch_12.pth')) for run in 'aba'] == [
+        ['a'], ['b'], ['a']]
+
+
 def test_plain_malicious_pickle_never_runs(tmp_path):
     path = tmp_path / 'plain.pth'
     path.write_bytes(pickle.dumps(Canary(tmp_path / 'canary')))

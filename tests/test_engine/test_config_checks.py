@@ -66,11 +66,21 @@ def test_a_typo_names_what_was_meant(cfg, typo, meant):
     ('optim_wrapper', 'AmpOptimWraper', 'AmpOptimWrapper'),
     ('optim_wrapper.optimizer', 'AdmaW', 'AdamW'),
     ('param_scheduler.0', 'CosineAnealingLR', 'CosineAnnealingLR'),
-    ('custom_hooks.0', 'EMAHok', 'EMAHook')])
+    ('custom_hooks.0', 'NumClassChekHook', 'NumClassCheckHook')])
 def test_types_that_nothing_is_registered_for_are_named(cfg, name, typo, meant):
-    cfg.custom_hooks = [dict(type='EMAHook')]
+    cfg.custom_hooks = [dict(type='NumClassCheckHook')]
     message = message_of(cfg, {f'{name}.type': typo})
     assert f"{name}.type: there is no '{typo}': did you mean '{meant}'?" in message
+
+
+def test_what_would_be_lost_in_a_task_is_refused(cfg):
+    cfg.param_scheduler = dict(type='MultiStepLR', milestones=[40])  # MMEngine's by_epoch
+    assert 'param_scheduler.0 counts epochs' in message_of(cfg, {})
+    cfg.param_scheduler = [dict(type='ConstantLR', by_epoch=False),
+                           dict(type='MultiStepLR', by_epoch=True, milestones=[40])]
+    assert 'param_scheduler.1 counts epochs' in message_of(cfg, {})
+    cfg.custom_hooks = [dict(type='EMAHook')]
+    assert "custom_hooks.0: a task keeps its last weights, not an EMAHook's" in message_of(cfg, {})
 
 
 @pytest.mark.parametrize('options, message', [

@@ -1,4 +1,5 @@
 import math
+import re
 import shutil
 from pathlib import Path
 
@@ -19,8 +20,10 @@ from gslora_det.engine.checkpoint import (
 )
 from gslora_det.engine.export import export
 from gslora_det.engine.hooks import RandomStateHook
+from gslora_det.engine.plan import make_plan
 from gslora_det.engine.record import load_record, new_record, save_record
 from gslora_det.engine.sequence import UnlearningSequence
+from gslora_det.engine.task_config import task_config
 from gslora_det.files import read_json, sha256
 
 # isort: split
@@ -191,6 +194,22 @@ def test_a_known_original_needs_no_measurement(finished, config, tmp_path, capsy
     assert not {'original', 'erased'} & {path.name for path in tmp_path.iterdir()}
 
 
+def test_an_original_of_other_data_is_refused(finished, config, tmp_path):
+    with pytest.raises(ValueError, match='is about other classes, weights or data'):
+        UnlearningSequence(config(tmp_path, **{
+            'sequence.original': str(finished), 'val_dataloader.dataset.test_mode': False}))
+
+
+def test_checkpoints_are_those_that_a_resumption_needs(config, tmp_path):
+    cfg = config(tmp_path, **{'default_hooks.checkpoint': dict(
+        type='CheckpointHook', save_best='coco/bbox_mAP_50', save_optimizer=False,
+        out_dir='elsewhere', filename_tmpl='my_{}.pth', save_param_scheduler=False)})
+    run = task_config(cfg, make_plan(cfg)[0], tmp_path, [], 'weights.pth', {}, {})
+    hook = HOOKS.build(run.default_hooks.checkpoint)
+    assert hook.save_optimizer and hook.save_param_scheduler and not hook.save_best
+    assert (hook.out_dir, hook.filename_tmpl, hook.by_epoch) == (None, 'iter_{}.pth', False)
+
+
 @pytest.fixture
 def recorded(config, tmp_path):
     """A folder with the record of a sequence that has just started."""
@@ -323,9 +342,13 @@ def test_another_sequence_is_not_continued(finished, config):
     ('param_scheduler.0.eta_min', 1e-4, 0), ('sequence.iters', 4, 5),
     ('model.decoder.num_layers', 2, 3),
     ('sequence.retain.batch_size', 4, 2), ('randomness.seed', 1, 0),
-    ('randomness.deterministic', True, None), ('auto_scale_lr.enable', True, False)])
+    ('randomness.deterministic', True, None), ('auto_scale_lr.enable', True, False),
+    ('data.val.data_prefix.img', 'train/', 'val/'),
+    ('data.train.pipeline.0.type', 'LoadImage', 'LoadImageFromFile'),
+    ('data.val_evaluator.metric', 'proposal', 'bbox')])
 def test_other_settings_are_not_continued(recorded, config, key, value, was):
-    cfg = config(recorded, **{key: value})
+    where = re.sub(r'data.(train|val)\.', r'\1_dataloader.dataset.', key)
+    cfg = config(recorded, **{where.replace('data.val_', 'val_'): value})
     with pytest.raises(ValueError, match=f'was started with {key} {was}, not {value}: resume'):
         load_record(recorded, new_record(cfg, []))
 
@@ -377,7 +400,8 @@ def test_records_without_settings_are_continued(recorded, config):
 
 def test_settings_of_any_type_are_recorded(recorded, config):
     cfg = config(recorded, **{'optim_wrapper.optimizer.betas': (0.9, 0.99),
-                              'optim_wrapper.clip_grad.norm_type': math.inf})
+                              'optim_wrapper.clip_grad.norm_type': math.inf,
+                              'method.beta': (0.3, 0.2), 'method.targets': ('encoder.*',)})
     save_record(recorded, new_record(cfg, []))
     load_record(recorded, new_record(cfg, []))
 
