@@ -48,7 +48,7 @@ methods = {
     'L2': _trained(1e-2, type='L2', relabel='random', weight=0.01),
     'EWC': _trained(1e-3, type='EWC', relabel='random', weight=1.0),
     'MAS': _trained(1e-3, type='MAS', relabel='random', weight=0.01),
-    'LwF': _distilled(1e-3, type='LwF', relabel='sink', weight=0.0005),
+    'LwF': _distilled(1e-3, type='LwF', relabel='sink', weight=0.00005),
     'DER': _distilled(1e-3, type='DER', relabel='sink', weight=0.001),
     'DERPlusPlus': _distilled(
         1e-3, type='DERPlusPlus', relabel='sink', retain_weight=0.1),

@@ -15,6 +15,7 @@ from gslora_det.report.tables import markdown_table, ratio
 
 # A method cannot be ranked by what it erases where the original detects nothing.
 LEAST_ORIGINAL_AP = 0.05
+LEAST_SLACK = 0.001  # seeds differ by more; one run has no deviation to tell
 _COLUMNS = {'H': 'H', 'H/H_max': 'H_relative', 'AP_r': 'AP_retained',
             'AP_f': 'AP_forgotten', 'AP_o': 'AP_old', 'AP_m': 'AP_missing'}
 _LEGEND = (
@@ -24,7 +25,7 @@ _LEGEND = (
     'whatever became of o; H_max: that of a perfect erasure. A sequence stands in the first '
     'table with its last task. Tunable: trained parameters. —: no result. Bold, where two '
     'or more methods have a result and controls apart: the best H, and what is behind it by no '
-    'more than its standard deviation.')
+    'more than its standard deviation, or 0.1.')
 
 
 def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
@@ -56,7 +57,8 @@ def _by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
 def _best(found: Dict[str, List[dict]], task: int, controls: Sequence[str]) -> Set[str]:
     """The methods with the highest H, if the original can be ranked against.
 
-    That is, the first and whoever is behind it by no more than its standard deviation.
+    That is, the first and whoever is behind it by no more than its standard deviation, or
+    :data:`LEAST_SLACK`.
     """
     found = {method: results for method, results in found.items() if method not in controls}
     if len(found) < 2:
@@ -69,7 +71,7 @@ def _best(found: Dict[str, List[dict]], task: int, controls: Sequence[str]) -> S
               for method, results in found.items()}
     means = {method: statistics.mean(hs) for method, hs in values.items()}
     first = max(means, key=means.get)
-    slack = statistics.stdev(values[first]) if len(values[first]) > 1 else 0.0
+    slack = max(LEAST_SLACK, statistics.stdev(values[first]) if values[first][1:] else 0.0)
     return {method for method, mean in means.items() if mean >= means[first] - slack}
 
 
