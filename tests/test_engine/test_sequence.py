@@ -194,6 +194,22 @@ def test_a_known_original_needs_no_measurement(finished, config, tmp_path, capsy
     assert not {'original', 'erased'} & {path.name for path in tmp_path.iterdir()}
 
 
+def test_a_later_sequence_goes_on_from_the_merged_weights(finished, config, tmp_path):
+    cfg = config(tmp_path, **{'load_from': str(finished / 'task_2/merged.pth'),
+                              'sequence.tasks': [['Latin A']], 'sequence.pictures': 0})
+    for key in ('order', 'num_tasks', 'classes_per_task'):
+        del cfg.sequence[key]
+    erased = [name for task in read_json(finished / 'sequence.json')['request'] for name in task]
+    assert len(erased) == 20 and 'Latin A' not in erased
+    record = UnlearningSequence(cfg).run()
+    task, = record['tasks']
+    assert read_meta(tmp_path / 'task_1/merged.pth')['old'] == erased
+    assert None not in (task['metrics']['AP_old'], task['original']['AP_old'])
+    run = Config.fromfile(next((tmp_path / 'task_1').rglob('vis_data/config.py')))
+    assert run.model.method.split.old == erased
+    assert not {*erased, 'Latin A'} & {*run.train_dataloader.dataset.datasets[1].keep}
+
+
 def test_an_original_of_other_data_is_refused(finished, config, tmp_path):
     with pytest.raises(ValueError, match='is about other classes, weights or data'):
         UnlearningSequence(config(tmp_path, **{
