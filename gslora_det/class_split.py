@@ -117,9 +117,7 @@ class ClassSplit:
         Raises:
             ValueError: As the class itself, or if a class is unknown.
         """
-        erased = [*old, *forgotten]
-        if erased:
-            resolve_classes(erased, classes, where='erased classes')
+        erased = resolve_classes([*old, *forgotten], classes, where='erased classes')
         retained = tuple(name for name in classes if name not in erased)
         return cls(
             retained, forgotten, old, tuple(n for n in missing if n in retained)
@@ -162,9 +160,6 @@ class TaskSequence(Sequence):
             )
         if len(missing):
             missing = resolve_classes(missing, self.classes, category_ids, 'missing')
-
-        if len(erased):
-            erased = resolve_classes(erased, self.classes, where='erased before')
 
         self._splits, task_of = [], dict.fromkeys(erased, 'an earlier sequence')
         for number, task in enumerate(tasks, 1):

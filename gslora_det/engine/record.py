@@ -141,6 +141,14 @@ def load_record(work_dir: Path, expected: dict) -> dict:
     return record
 
 
+def original_of(record: dict) -> list:
+    """What the original model's AP depends on."""
+    settings = record.get('settings', {})
+    data = settings.get('data', {})
+    return [record['request'], record['weights'], settings.get('model'), data.get('val'),
+            data.get('val_evaluator'), settings.get('sequence', {}).get('missing')]
+
+
 def check_file(work_dir: Path, entry: dict) -> str:
     """The sha256 of a recorded file.
 

@@ -28,6 +28,7 @@ from gslora_det.engine.record import (
     file_entry,
     load_record,
     new_record,
+    original_of,
     read_record,
     save_record,
     split_metrics,
@@ -154,7 +155,7 @@ class UnlearningSequence:
         if path is None:
             return None
         other = read_record(Path(path))
-        if _measured(other) != _measured(self.record):
+        if original_of(other) != original_of(self.record):
             raise ValueError(f'sequence.original: {path} is about other classes, weights or '
                              'data: leave it out')
         return other['original']
@@ -276,14 +277,6 @@ def _closed_at_the_end(visualizer: Visualizer) -> Iterator[None]:
         yield
     finally:
         close()
-
-
-def _measured(record: dict) -> list:
-    """What the original model's AP depends on."""
-    settings = record.get('settings', {})
-    data = settings.get('data', {})
-    return [record['request'], record['weights'], settings.get('model'), data.get('val'),
-            data.get('val_evaluator'), settings.get('sequence', {}).get('missing')]
 
 
 def peak_memory() -> int:

@@ -32,6 +32,7 @@ class LIRF(RelabelledDistilling):
         temperature (float): Of the distillation; 10 in those scripts.
         **kwargs: See :class:`RelabelledDistilling`.
     """
+
     def __init__(self, weight: float = 1.0, forget_weight: float = 0.9, distill: float = 0.1,
                  retain_weight: float = 5.0, temperature: float = 10.0, **kwargs) -> None:
         super().__init__(**kwargs)
