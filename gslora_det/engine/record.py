@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 
 from gslora_det.engine.checkpoint import fetch
 from gslora_det.engine.plan import TaskPlan
@@ -74,6 +75,7 @@ def _settings(cfg: Config) -> dict:
                          if key in _SEQUENCE_SETTINGS}
     found['data'] = {name: known[f'{name}_dataloader']['dataset'] for name in ('train', 'val')}
     found['data']['val_evaluator'] = known['val_evaluator']
+    found['processes'] = get_world_size()
     return _plain(found)
 
 

@@ -369,6 +369,12 @@ def test_other_settings_are_not_continued(recorded, config, key, value, was):
         load_record(recorded, new_record(cfg, []))
 
 
+def test_another_number_of_processes_does_not_continue(recorded, config, monkeypatch):
+    monkeypatch.setattr('gslora_det.engine.record.get_world_size', lambda: 2)
+    with pytest.raises(ValueError, match='was started with processes 1, not 2: resume'):
+        load_record(recorded, new_record(config(recorded), []))
+
+
 def test_a_sequence_that_another_process_has_begun_is_not_overwritten(config, tmp_path):
     slow = UnlearningSequence(config(tmp_path))
     (tmp_path / 'sequence.json').write_text('of the other one')
