@@ -1,4 +1,4 @@
-"""Writes the results in README.md and docs/comparison.md from the records in docs/results/.
+"""Writes the results in README.md and docs/ from the records in docs/results/.
 
 Each record is the `sequence.json` of a run; those of `tools/compare.py` are its `cells/`.
 Copy new ones there and run this script.
@@ -12,7 +12,13 @@ from mmengine.config import Config
 from gslora_det.engine.comparison import Comparison
 from gslora_det.files import read_json
 from gslora_det.report import results_rows
-from gslora_det.report.comparison import overview, to_markdown, tuning_to_markdown
+from gslora_det.report.comparison import (
+    by_method,
+    draw_curves,
+    overview,
+    to_markdown,
+    tuning_to_markdown,
+)
 from gslora_det.report.tables import markdown_table
 from gslora_det.report.words import percent
 
@@ -60,10 +66,15 @@ def results_section() -> str:
     return '\n'.join(parts)
 
 
+def _comparison() -> Comparison:
+    cfg = Config.fromfile(DOCS.parent / 'configs/glyph80/comparison.py')
+    return Comparison(cfg, DOCS / 'results/comparison')
+
+
 def comparison_sections() -> Dict[str, str]:
     """The overview, and all tables of the comparison with what its grids gave."""
-    cfg = Config.fromfile(DOCS.parent / 'configs/glyph80/comparison.py')
-    comparison = Comparison(cfg, DOCS / 'results/comparison')
+    comparison = _comparison()
+    cfg = comparison.cfg
     names = list(cfg.methods), list(cfg.settings)
     results = comparison.results(comparison.cells())
     tuning = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
@@ -86,6 +97,15 @@ def updated() -> Dict[Path, str]:
     return pages
 
 
+def draw_sequence() -> None:
+    """Draws the curves of the comparison's sequence."""
+    comparison, setting = _comparison(), '80-10x7'
+    results = comparison.results(comparison.cells(settings=[setting]))
+    draw_curves(list(comparison.cfg.methods), by_method(results, setting),
+                DOCS / 'comparison_curves.png')
+
+
 if __name__ == '__main__':
     for page, content in updated().items():
         page.write_text(content, 'utf-8')
+    draw_sequence()

@@ -18,6 +18,9 @@ LEAST_ORIGINAL_AP = 0.05
 LEAST_SLACK = 0.001  # seeds differ by more; one run has no deviation to tell
 _COLUMNS = {'H': 'H', 'H/H_max': 'H_relative', 'AP_r': 'AP_retained',
             'AP_f': 'AP_forgotten', 'AP_o': 'AP_old', 'AP_m': 'AP_missing'}
+# Okabe-Ito, told apart with any colour vision; the marker changes when they begin anew.
+_COLOURS = ('#000000', '#E69F00', '#56B4E9', '#009E73', '#CC79A7', '#0072B2', '#D55E00')
+_MARKERS = 'os^vDP*'
 _LEGEND = (
     'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
@@ -46,7 +49,8 @@ def summary(values: Iterable[Optional[float]], scale: float = 100.0) -> str:
     return text if len(known) == 1 else f'{text} ± {statistics.stdev(known):.1f}'
 
 
-def _by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
+def by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
+    """The results of one setting, a method's seeds together."""
     found = defaultdict(list)
     for cell, result in results.items():
         if cell.setting == setting:
@@ -122,7 +126,7 @@ def _cost_table(methods: List[str], found: Dict[str, List[dict]]) -> str:
 def overview(methods: List[str], settings: List[str], results: dict,
              controls: Sequence[str] = ()) -> str:
     """H of all methods in all settings, of a sequence after its last task."""
-    found = {setting: _by_method(results, setting) for setting in settings}
+    found = {setting: by_method(results, setting) for setting in settings}
     best = {setting: _best(found[setting], -1, controls) for setting in settings}
     rows = []
     for method in methods:
@@ -147,7 +151,7 @@ def to_markdown(methods: List[str], settings: List[str], results: dict,
     """
     parts = [_LEGEND, overview(methods, settings, results, controls)]
     for setting in settings:
-        found = _by_method(results, setting)
+        found = by_method(results, setting)
         if not found:
             continue
         tasks = max(len(r['tasks']) for rs in found.values() for r in rs)
@@ -181,24 +185,27 @@ def to_csv(results: dict) -> str:
 
 def draw_curves(methods: List[str], found: Dict[str, List[dict]], path: Path) -> None:
     """AP of retained, forgotten and earlier erased classes after each task, by method."""
-    figure = Figure(figsize=(14, 5), dpi=110, layout='constrained')
+    figure = Figure(figsize=(14, 6), dpi=110, layout='constrained')
     FigureCanvasAgg(figure)
-    keys = ('AP_retained', 'AP_forgotten', 'AP_old')
-    markers = 'osv^<>DPX*'
-    for key, axes in zip(keys, figure.subplots(1, 3, sharex=True)):
+    panels = dict(AP_retained='retained (the higher the better)',
+                  AP_forgotten='forgotten in the task (the lower the better)',
+                  AP_old='erased in earlier tasks (the lower the better)')
+    for (key, title), axes in zip(panels.items(), figure.subplots(1, 3, sharex=True,
+                                                                  sharey=True)):
         for number, method in enumerate(methods):
             runs = [[task_values(r, t)[key] for t in range(len(r['tasks']))]
                     for r in found.get(method, ())]
             if not runs:
                 continue
-            means = [None if None in values else 100 * statistics.mean(values)
+            means = [float('nan') if None in values else 100 * statistics.mean(values)
                      for values in zip(*runs)]
-            axes.plot(range(1, len(means) + 1), [float('nan') if m is None else m
-                                                 for m in means],
-                      marker=markers[number // 10], color=f'C{number % 10}',
-                      label=method)
-        axes.set(title=key.replace('_', ' '), xlabel='task', ylabel='AP (%)')
+            marker, colour = divmod(number, len(_COLOURS))
+            axes.plot(range(1, len(means) + 1), means, color=_COLOURS[colour],
+                      marker=_MARKERS[marker % len(_MARKERS)], label=method)
+        axes.set(title=title, xlabel='task')
         axes.grid(alpha=0.3)
+        axes.spines[['top', 'right']].set_visible(False)
+    figure.axes[0].set_ylabel('COCO AP@[.50:.95] in percent')
     figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', ncols=5)
     figure.savefig(path, format='png')
 
@@ -225,7 +232,7 @@ def write_results(comparison) -> str:
     for setting in sequences:
         name = 'curves' if len(sequences) == 1 else f'curves_{setting.replace(" ", "_")}'
         with atomic_write(folder / f'{name}.png') as draft:
-            draw_curves(methods, _by_method(results, setting), draft)
+            draw_curves(methods, by_method(results, setting), draft)
     table = overview(methods, settings, results, controls)
     return f'{table}\n{len(results)} of {len(cells)} cells are there: {folder}'
 
