@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gslora_det.files import atomic_write
+from gslora_det.report.curves import PALETTE
 from gslora_det.report.tables import markdown_table, ratio
 
 # A method cannot be ranked by what it erases where the original detects nothing.
@@ -18,9 +19,8 @@ LEAST_ORIGINAL_AP = 0.05
 LEAST_SLACK = 0.001  # seeds differ by more; one run has no deviation to tell
 _COLUMNS = {'H': 'H', 'H/H_max': 'H_relative', 'AP_r': 'AP_retained',
             'AP_f': 'AP_forgotten', 'AP_o': 'AP_old', 'AP_m': 'AP_missing'}
-# Okabe-Ito, told apart with any colour vision; the marker changes when they begin anew.
-_COLOURS = ('#000000', '#E69F00', '#56B4E9', '#009E73', '#CC79A7', '#0072B2', '#D55E00')
-_MARKERS = 'os^vDP*'
+_COLOURS = ('#000000', *PALETTE)
+_MARKERS = 'os^vDP*'  # the next one when the colours begin anew
 _LEGEND = (
     'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '

@@ -5,7 +5,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-# Colour (Okabe-Ito, told apart with any colour vision), marker and line of a series.
+# Okabe-Ito, told apart with any colour vision.
+PALETTE = ('#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9')
+# Colour, marker and line of a series.
 _SERIES = (
     ('original on the retained', 'original', 'AP_retained', '#0072B2', '', '--'),
     ('retained', 'metrics', 'AP_retained', '#0072B2', 'o', '-'),

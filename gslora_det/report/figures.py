@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from gslora_det.report.curves import draw_ap, draw_norms
+from gslora_det.report.curves import PALETTE, draw_ap, draw_norms
 from gslora_det.report.erased_sets import mean_ap
 from gslora_det.report.tables import results_rows
 from gslora_det.report.verdict import GONE, SMALL_COST
@@ -27,8 +27,7 @@ _COLOURS = {
     '#bbbbbb': 'var(--grid)', '#0072b2': 'var(--retained)', '#d55e00': 'var(--forgotten)',
     '#b0508a': 'var(--old)',
 }
-# Okabe-Ito, told apart with any colour vision; the markers repeat what the colour says.
-_RUNS = [*zip(['#0072B2', '#D55E00', '#009E73', '#CC79A7', '#E69F00', '#56B4E9'], 'os^Dvp')]
+_RUNS = [*zip(PALETTE, 'os^Dvp')]  # the markers repeat what the colour says
 
 
 def _figure(width: float, height: float) -> Figure:
