@@ -1,3 +1,4 @@
+import re
 import runpy
 
 from mmengine.config import Config
@@ -12,6 +13,13 @@ def test_results_are_generated_from_the_records():
     script = runpy.run_path(str(ROOT / 'docs/update_results.py'))
     for page, content in script['updated']().items():
         assert content == page.read_text('utf-8'), page
+
+
+def test_the_objects_lost_are_those_of_the_report():
+    report = (ROOT / 'docs/report.html').read_text('utf-8')
+    sentence = re.search(r'Of the (\d+) retained objects .*? it now finds (\d+)', report)
+    found, still = map(int, sentence.groups())
+    assert f'{found - still} of {found}' in (ROOT / 'README.md').read_text('utf-8')
 
 
 def test_the_comparison_uses_what_tuning_chose():
