@@ -4,8 +4,9 @@ Each record is the `sequence.json` of a run; those of `tools/compare.py` are its
 Copy new ones there and run this script.
 """
 
+from functools import cache
 from pathlib import Path
-from typing import Dict
+from typing import Dict, Tuple
 
 from mmengine.config import Config
 
@@ -66,17 +67,19 @@ def results_section() -> str:
     return '\n'.join(parts)
 
 
-def _comparison() -> Comparison:
+@cache
+def _comparison() -> Tuple[Comparison, dict]:
+    """The comparison and the results of its cells."""
     cfg = Config.fromfile(DOCS.parent / 'configs/glyph80/comparison.py')
-    return Comparison(cfg, DOCS / 'results/comparison')
+    comparison = Comparison(cfg, DOCS / 'results/comparison')
+    return comparison, comparison.results(comparison.cells())
 
 
 def comparison_sections() -> Dict[str, str]:
     """The overview, and all tables of the comparison with what its grids gave."""
-    comparison = _comparison()
+    comparison, results = _comparison()
     cfg = comparison.cfg
     names = list(cfg.methods), list(cfg.settings)
-    results = comparison.results(comparison.cells())
     tuning = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
     return dict(overview=overview(*names, results, cfg.controls),
                 tables=to_markdown(*names, results, cfg.controls) + '\n### Tuning\n\n' + tuning)
@@ -99,9 +102,8 @@ def updated() -> Dict[Path, str]:
 
 def draw_sequence() -> None:
     """Draws the curves of the comparison's sequence."""
-    comparison, setting = _comparison(), '80-10x7'
-    results = comparison.results(comparison.cells(settings=[setting]))
-    draw_curves(list(comparison.cfg.methods), by_method(results, setting),
+    comparison, results = _comparison()
+    draw_curves(list(comparison.cfg.methods), by_method(results, '80-10x7'),
                 DOCS / 'comparison_curves.png')
 
 
