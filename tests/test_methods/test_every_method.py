@@ -2,14 +2,17 @@
 
 import copy
 import inspect
+import re
+from typing import Union, get_args, get_origin
 
 import pytest
 import torch
 from mmengine.config import Config
 from support import CLASSES, CONFIGS, SPLIT, samples
 
-from gslora_det.engine.checkpoint import read_weights
+from gslora_det.engine.checkpoint import read_weights, save_weights
 from gslora_det.lora import plain_state_dict
+from gslora_det.methods import Method
 from gslora_det.registry import METHODS
 
 NAMES = sorted(METHODS.module_dict)
@@ -118,14 +121,41 @@ def test_leaves_a_plain_detector(build_unlearning, tiny_weights, pair, name):
     assert any(not torch.equal(state[key], original[key]) for key in state)
 
 
+# How much the detector's own loss on forget and on retain images without objects counts.
+OWN_LOSS = dict(
+    DER=(1, 0), DERPlusPlus=(1, 0.1), EWC=(1, 1), FDR=(1, 0), GSLoRA=(-0.15, 1),
+    GSLoRAPlusPlus=(-0.15, 1), GradientAscent=(-1, 0), L2=(1, 1), LIRF=(0.9, 5), LwF=(1, 2),
+    MAS=(1, 1), RehearsalFinetune=(0, 1), Retrain=(0, 1), SCRUB=(0, 0.99), SCRUBS=(0, 0.99))
+
+
 @pytest.mark.parametrize('name', TRAINED)
-def test_loss_is_finite_without_any_object(build_unlearning, pair, name):
-    model = started(build_unlearning, name)
+def test_loss_without_any_object_is_mmdets(build_unlearning, tiny_weights, tmp_path, pair, name):
+    """What a method adds to it starts at zero, or is of objects."""
+    # A detector that sees objects in places, or there was no loss to speak of.
+    weights = {key: value / 4 if 'cls_branches' in key and 'bias' in key else value
+               for key, value in read_weights(tiny_weights).items()}
+    save_weights(weights, tmp_path / 'weights.pth', {})
+    lora = name.startswith('GSLoRA')
+    model = started(build_unlearning, name, weights=str(tmp_path / 'weights.pth'),
+                    **(dict(alpha=0.0) if lora else {}))
     inputs, _ = pair
     empty = dict(forget=samples([[], []]), retain=samples([[], [], []]))
-    losses = model.loss(inputs, empty)
-    assert all(value.isfinite() for value in losses.values())
-    total(losses).backward()
+    found = total(model.loss(inputs, copy.deepcopy(empty)))
+    all_layers = name in ('GradientAscent', 'RehearsalFinetune')
+
+    def own(branch):
+        terms = model.detector.loss(inputs[branch], empty[branch])
+        return sum(v.item() for k, v in terms.items() if all_layers or not k.startswith('d0'))
+
+    if not METHODS.get(name).__module__.startswith('gslora_det.'):  # one of a user's own
+        assert found.isfinite()
+        return
+    forget, retain = OWN_LOSS[name]
+    wanted = forget * own('forget') + retain * own('retain')
+    # GS-LoRA's bound on forgetting is 15, its weight 0.15.
+    assert found.item() == pytest.approx(wanted + 0.15 * 15 * lora, rel=1e-4)
+    found.backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize('name', TRAINED)
@@ -138,10 +168,28 @@ def test_sees_only_the_branches_that_it_names(build_unlearning, pair, name):
     assert seen[0] == sum(sizes[branch] for branch in model.method.branches)
 
 
-@pytest.mark.parametrize('name', NAMES)
-def test_says_what_it_is(name):
-    text = METHODS.get(name).__doc__
-    assert 'kwargs' in text and len(text.splitlines()) > 5
+def described(annotation):
+    """A type as docstrings have it: ``Optional[Sequence[str]]`` is list[str], optional."""
+    origin = get_origin(annotation) or annotation
+    inner = [described(each) for each in get_args(annotation)]
+    if origin is Union:
+        return ' | '.join(inner).replace(' | nonetype', ', optional')
+    name = origin.__name__.lower().replace('sequence', 'list')
+    return f'{name}[{", ".join(inner)}]' if inner else name
+
+
+@pytest.mark.parametrize('cls', sorted(
+    {cls for name in NAMES for cls in METHODS.get(name).__mro__ if issubclass(cls, Method)},
+    key=lambda cls: cls.__name__), ids=lambda cls: cls.__name__)
+def test_documents_the_options_that_it_adds(cls):
+    """Each with its type, and no other; ``kwargs`` where a base takes more."""
+    text = inspect.cleandoc(cls.__doc__ or '').partition('\nArgs:\n')[2]
+    entries = re.findall(r'^    (\S+?)(?: \((.+?)\))?: \S', re.split(r'\n(?=\S)', text)[0], re.M)
+    init = vars(cls).get('__init__', lambda **kwargs: None)
+    types = {p.name: described(p.annotation) for p in inspect.signature(init).parameters.values()
+             if p.name not in ('self', 'kwargs')}
+    kwargs = {} if cls is Method else {'**kwargs': ''}
+    assert dict(entries) == {**types, **kwargs}
 
 
 def test_each_has_a_config():

@@ -1,4 +1,5 @@
 import copy
+import math
 
 import pytest
 import torch
@@ -11,16 +12,30 @@ import gslora_det  # noqa: F401
 from mmdet.registry import MODELS
 from support import CLASSES, CONFIGS, SPLIT, samples
 
-from gslora_det.engine.checkpoint import CheckpointError, load_weights, read_weights, save_weights
-from gslora_det.lora import inject_lora, lora_disabled, lora_groups, plain_state_dict
-from gslora_det.losses import logit_distillation_loss
-from gslora_det.models.detr_step import join, query_outputs
+from gslora_det.engine.checkpoint import CheckpointError, read_weights, save_weights
+from gslora_det.lora import inject_lora, lora_groups, plain_state_dict
 
 
 def plain(tiny_config, weights):
+    """The detector by MMDet and PyTorch alone."""
     detector = MODELS.build(copy.deepcopy(tiny_config))
-    load_weights(detector, weights)
+    detector.load_state_dict(torch.load(weights, weights_only=True)['state_dict'])
     return detector.eval()
+
+
+def values(losses):
+    return {key: value.item() for key, value in losses.items()}
+
+
+@torch.no_grad()
+def own_loss(detector, images, data_samples):
+    """MMDet's own loss of the last layer, of the queries of inference."""
+    head = detector.eval().bbox_head
+    logits, boxes = detector._forward(images, data_samples)
+    terms = head.loss_by_feat_single(
+        logits[-1], boxes[-1], batch_gt_instances=[s.gt_instances for s in data_samples],
+        batch_img_metas=[s.metainfo for s in data_samples])
+    return dict(zip(('loss_cls', 'loss_bbox', 'loss_iou'), (t.item() for t in terms)))
 
 
 @torch.no_grad()
@@ -70,16 +85,25 @@ def test_backbone_runs_once_over_both_branches_without_a_graph(build_unlearning,
     assert calls == [((5, 3, 64, 64), False)]
 
 
-def test_branches_of_different_size_are_padded_to_one(build_unlearning, tiny_config, pair):
-    model = build_unlearning()
+def test_branches_of_different_size_are_padded_to_one(build_unlearning, tiny_config,
+                                                      tiny_weights, pair):
+    model = build_unlearning(beta=1.0).train()
     inputs, data_samples = pair
     inputs['retain'] = torch.randn(3, 3, 32, 96)
     for sample in data_samples['retain']:
         sample.set_metainfo(dict(img_shape=(32, 96), batch_input_shape=(32, 96)))
-    forget, retain = model.extract(inputs, data_samples).values()
-    assert forget.features[0].shape[-2:] == retain.features[0].shape[-2:] == (8, 12)
-    assert {s.batch_input_shape for s in retain.data_samples} == {(64, 96)}
-    assert all(v.isfinite() for v in model.loss(inputs, data_samples).values())
+    detector, expected = plain(tiny_config, tiny_weights), {}
+    for branch, images in inputs.items():
+        padded = torch.zeros(len(images), 3, 64, 96)
+        padded[:, :, :images.shape[2], :images.shape[3]] = images
+        labelled = copy.deepcopy(data_samples[branch])
+        for sample in labelled:
+            sample.set_metainfo(dict(batch_input_shape=(64, 96)))
+        expected.update({f'{branch}_{k}': v for k, v in own_loss(
+            detector, padded, labelled).items()})
+    expected['forget_loss_cls'] = 15 - expected['forget_loss_cls']
+    found = values(model.loss(inputs, data_samples))
+    assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-4)
 
 
 def test_weights_that_do_not_fit_are_refused(tiny_config, tiny_weights):
@@ -132,6 +156,9 @@ def other(tmp_path):
         torch.manual_seed(0)
         plain, weights = MODELS.build(small(name)), tmp_path / 'weights.pth'
         plain.init_weights()
+        for parameter in plain.bbox_head.parameters():
+            # MMDet starts the layers alike, and what moves boxes at zero.
+            parameter.data += 0.1 * torch.randn_like(parameter)
         save_weights(plain.state_dict(), weights, {})
         method = dict(dict(type='GSLoRA', classes=CLASSES, split=SPLIT), **method)
         model = MODELS.build(dict(type='UnlearningDetector', detector=small(name),
@@ -152,21 +179,43 @@ def test_retain_terms_are_the_last_layers_loss_of_other_detectors(name, pair, ot
     assert all(p.grad is not None for p in model.parameters() if p.requires_grad)
 
 
+@torch.no_grad()
+def said(detector, images, data_samples, places=None):
+    """Last-layer logits and boxes by MMDet's own forward, and the proposals' places.
+
+    A two-stage detector picks its proposals by ``torch.topk``, unless they are given.
+    """
+    picked, topk = [places], torch.topk
+
+    def pick(scores, *args, **kwargs):
+        picked[0] = topk(scores, *args, **kwargs)[1] if places is None else places
+        return scores.gather(-1, picked[0]), picked[0]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, 'topk', pick)
+        logits, boxes = detector.eval()._forward(images, data_samples)
+    return logits[-1].double(), boxes[-1].double(), picked[0]
+
+
 @pytest.mark.parametrize('name', TWO_STAGES)
 def test_teachers_look_at_the_proposals_of_the_student(name, pair, other):
-    _, model = other(name, distill=1.0, hold=1.0)
+    original, model = other(name, distill=1.0, hold=1.0)
     for group in lora_groups(model.detector):
         for layer in group.layers.values():
-            torch.nn.init.normal_(layer.lora_B, std=0.1)
-    batch = join(*model.extract(*copy.deepcopy(pair)).values())
-    student, = query_outputs(model.detector, batch)
-    with lora_disabled(lora_groups(model.detector)):
-        its_own, = query_outputs(model.detector, batch)
-    moved = (student.proposals != its_own.proposals)
-    assert 0 < moved.float().mean() < 1
-    apart = logit_distillation_loss(student.logits[-1][..., :3], its_own.logits[-1][..., :3])
-    # Of the same proposals the two say nearly the same.
-    assert model.loss(*pair)['distill_loss_cls'] < 0.1 * apart
+            torch.nn.init.normal_(layer.lora_B)
+    found = values(model.loss(*copy.deepcopy(pair)))
+    images, labelled = torch.cat([*pair[0].values()]), sum(pair[1].values(), [])
+    logits, boxes, places = said(model.detector, images, labelled)
+    assert 0 < (said(original, images, labelled)[2] != places).double().mean() < 1
+    its_logits, its_boxes, _ = said(original, images, labelled, places)
+    p, q = its_logits[..., :3].sigmoid(), logits[..., :3].sigmoid()
+    divergence = p * (p / q).log() + (1 - p) * ((1 - p) / (1 - q)).log()
+    distance = (boxes - its_boxes).abs().sum(-1) * p.amax(-1)
+    rise = (logits - its_logits)[..., 3].clamp(min=0)
+    expected = dict(distill_loss_cls=divergence.sum().item() / 5,
+                    distill_loss_bbox=distance.sum().item() / 5,
+                    hold_loss=rise.square().sum().item() / 5)
+    assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-3, abs=1e-5)
     with pytest.raises(ValueError, match='cache_teachers does not go with a two-stage'):
         other(name, distill=1.0, cache_teachers=True)
 
@@ -175,33 +224,93 @@ def test_teachers_look_at_the_proposals_of_the_student(name, pair, other):
 def test_proposals_are_ranked_as_before_when_the_head_is_masked(name, pair, other):
     """Class 0 is that by which MMDet ranks the proposals of two-stage Deformable DETR."""
     split = dict(retained=list('bcde'), forgotten=['a'])
-    plain, model = other(name, type='HeadMask', split=split)
+    original, model = other(name, type='HeadMask', split=split)
     model.method.before_task(model.detector, None)
-    batch = model.extract(*pair)['retain']
-    before, = query_outputs(plain, batch)
-    after, = query_outputs(model.detector, batch)
-    assert torch.equal(before.boxes, after.boxes)
-    assert torch.equal(before.logits[..., 1:], after.logits[..., 1:])
-    assert torch.allclose(after.logits[..., 0].sigmoid(), torch.tensor(0.01))
+    batch = pair[0]['retain'], pair[1]['retain']
+    (logits, boxes, places), after = (said(d, *batch) for d in (original, model.detector))
+    assert torch.equal(boxes, after[1]) and torch.equal(places, after[2])
+    assert torch.equal(logits[..., 1:], after[0][..., 1:])
+    assert torch.allclose(after[0][..., 0].sigmoid(), torch.tensor(0.01).double())
 
 
-@pytest.mark.parametrize('name', ONE_STAGE + TWO_STAGES)
-@pytest.mark.parametrize('method', [
-    dict(type='GSLoRAPlusPlus', prototype_retain=0.1), dict(type='LwF', relabel='sink'),
-    dict(type='LIRF'), dict(type='HeadMask')], ids=lambda method: method['type'])
-def test_methods_that_look_into_the_head_know_other_heads(name, method, pair, other):
-    plain, model = other(name, **method)
+def class_layers(detector):
+    """The names of the layers that give the queries' logits, by detector."""
+    if hasattr(detector.bbox_head, 'fc_cls'):
+        return ['fc_cls']
+    return ['cls_branches.0', 'cls_branches.1']  # two decoder layers; a third ranks proposals
+
+
+ALL = ONE_STAGE + TWO_STAGES
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_prototypes_are_rows_of_other_heads(name, pair, other):
+    original, model = other(name, type='GSLoRAPlusPlus', prototype_forget=1.0,
+                            prototype_retain=1.0, prototype_bound=9.0)
+    found = values(model.loss(*copy.deepcopy(pair)))
+    head, expected = original.eval().bbox_head, {}
+    rows = head.get_submodule(class_layers(original)[-1]).weight
+    for branch, labelled in pair[1].items():
+        decoded = original.forward_transformer(original.extract_feat(pair[0][branch]), labelled)
+        embeddings, (logits, boxes) = decoded['hidden_states'][-1], head(**decoded)
+        labels = torch.stack(head.get_targets(
+            list(logits[-1]), list(boxes[-1]), [s.gt_instances for s in labelled],
+            [s.metainfo for s in labelled])[0])
+        p = rows[labels[labels < 5]].double().softmax(-1)
+        q = embeddings[labels < 5].double().softmax(-1)
+        expected[branch] = (p * (p / q).log()).sum(-1).mean().item()
+    assert found['forget_prototype_loss'] == pytest.approx(9 - expected['forget'], rel=1e-4)
+    assert found['retain_prototype_loss'] == pytest.approx(expected['retain'], rel=1e-4)
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_the_sink_is_one_more_row_of_other_heads(name, pair, other):
+    """Random, the prior of a focal loss as its bias, as long as the others on average."""
+    detector, model = other(name, type='LwF', relabel='sink')
+    found = values(model.loss(*copy.deepcopy(pair)))
+    head, layers = detector.bbox_head, class_layers(detector)
+    row = torch.randn(1, 256, generator=torch.Generator().manual_seed(0))
+    row *= head.get_submodule(layers[-1]).weight.norm(dim=1).mean() / row.norm()
+    for layer in map(head.get_submodule, layers):
+        layer.weight.data = torch.cat([layer.weight.data, row])
+        layer.bias.data = torch.cat([layer.bias.data, torch.tensor([-math.log(99)])])
+    head.num_classes = head.cls_out_channels = 6
+    forget = pair[1]['forget']
+    for sample in forget:
+        sample.gt_instances.labels[:] = 5
+    for key, value in own_loss(detector, pair[0]['forget'], forget).items():
+        assert found[f'forget_{key}'] == pytest.approx(value, rel=1e-4)
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_lirf_trains_what_is_below_other_transformers(name, pair, other):
+    original, model = other(name, type='LIRF')
+    assert {n for n, p in model.detector.named_parameters() if p.requires_grad} == {
+        n for n, p in original.named_parameters()
+        if p.requires_grad and n.startswith(('backbone.', 'neck.'))}
+    losses = model.loss(*copy.deepcopy(pair))
+    sum(losses.values()).backward()
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.requires_grad)
+    inputs, data_samples = pair
+    expected = {f'forget_{k}': 0.9 * v for k, v in own_loss(
+        original, inputs['forget'], samples([[], []])).items()}
+    expected.update({f'retain_{k}': 5 * v for k, v in own_loss(
+        original, inputs['retain'], data_samples['retain']).items()})
+    expected.update(attention_loss=0, retain_kd_loss=0)  # of equal detectors
+    assert values(losses) == pytest.approx(expected, rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize('name', ALL)
+def test_head_mask_resets_one_row_of_other_heads(name, other):
+    original, model = other(name, type='HeadMask')
     model.method.before_task(model.detector, None)
-    if model.method.trains:
-        losses = model.loss(*pair)
-        assert all(value.isfinite() for value in losses.values())
-        sum(value for key, value in losses.items() if 'loss' in key).backward()
-    changed = {key for key, value in plain.state_dict().items()
-               if not torch.equal(value, plain_state_dict(model.detector)[key])}
-    assert bool(changed) == (method['type'] == 'HeadMask')
-    if method['type'] == 'LIRF':
-        assert {key.split('.')[0] for key, p in model.detector.named_parameters()
-                if p.requires_grad} == {'backbone', 'neck'}
+    expected = original.state_dict()
+    for layer in class_layers(original):
+        expected[f'bbox_head.{layer}.weight'][4] = 0
+        expected[f'bbox_head.{layer}.bias'][4] = -math.log(99)
+    found = model.detector.state_dict()
+    assert set(found) == set(expected)
+    assert all(torch.equal(value, expected[key]) for key, value in found.items())
 
 
 @pytest.mark.parametrize('name, change, message', [
