@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from gslora_det.files import atomic_write
 from gslora_det.report.curves import PALETTE
-from gslora_det.report.tables import markdown_table, ratio
+from gslora_det.report.tables import h_ratio, markdown_table
 
 # A method cannot be ranked by what it erases where the original detects nothing.
 LEAST_ORIGINAL_AP = 0.05
@@ -25,10 +25,10 @@ _LEGEND = (
     'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
     'retained without training data, a part of r. H: harmonic mean of AP_r and the drop of AP_f, '
-    'whatever became of o; H_max: that of a perfect erasure. A sequence stands in the first '
-    'table with its last task. Tunable: trained parameters. —: no result. Bold, where two '
-    'or more methods have a result and controls apart: the best H, and what is behind it by no '
-    'more than its standard deviation, or 0.1.')
+    'whatever became of o; H_max: that of a perfect erasure; H/H_max counts as 100 at most. A '
+    'sequence stands in the first table with its last task. Tunable: trained parameters. '
+    '—: no result. Bold, where two or more methods have a result and controls apart: the best '
+    'H, and what is behind it by no more than its standard deviation, or 0.1.')
 
 
 def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
@@ -36,7 +36,7 @@ def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
     metrics = result['tasks'][task]['metrics']
     values = {key: metrics.get(key) for key in
               ('H', 'AP_retained', 'AP_forgotten', 'AP_old', 'AP_missing')}
-    values['H_relative'] = ratio(metrics['H'], metrics.get('H_max'))
+    values['H_relative'] = h_ratio(metrics)
     return values
 
 

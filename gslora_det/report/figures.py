@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from gslora_det.report.curves import PALETTE, draw_ap, draw_norms
 from gslora_det.report.erased_sets import mean_ap
-from gslora_det.report.tables import results_rows
+from gslora_det.report.tables import LEAST_AP, results_rows
 from gslora_det.report.verdict import GONE, SMALL_COST
 from gslora_det.report.words import share
 
@@ -82,14 +82,15 @@ def classes_svgs(record, names, role: str) -> list[Markup]:
 
     Args:
         record (dict): The content of ``sequence.json``.
-        names (list[str]): The classes.
+        names (list[str]): The classes; those below ``LEAST_AP`` in the original are left out.
         role (str): ``'retained'`` or ``'forgotten'``, for colour, limit and title.
 
     Returns:
         One plot, or the two halves of many classes; none if no class was measured.
     """
     first, last = record['original']['per_class'], record['tasks'][-1]['per_class']
-    names = [name for name in names if first[name] and last[name] is not None]
+    names = [name for name in names
+             if (first[name] or 0) >= LEAST_AP and last[name] is not None]
     left = {name: last[name] / first[name] for name in names}
     names.sort(key=left.get, reverse=role == 'forgotten')
     if not names:

@@ -93,7 +93,7 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
     """
     classes = list(record['original']['per_class'])  # in the order of their labels
     *earlier, last = (task['forgotten'] for task in record['tasks'])
-    old = [name for names in earlier for name in names]
+    old = [*record.get('erased_before', ()), *(name for names in earlier for name in names)]
     roles = class_roles(classes, last, old)
     fates = {
         i: box_fates(first.objects, first.detections, after[i].detections, roles, score_thr)

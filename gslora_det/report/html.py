@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ from gslora_det.report import figures
 from gslora_det.report.erased_sets import erased_sets
 from gslora_det.report.fates import MEANINGS, fate_rows, fates_in_words
 from gslora_det.report.gallery import Gallery, typical_picture
-from gslora_det.report.tables import LEGEND, results_rows, results_table
-from gslora_det.report.verdict import verdict
+from gslora_det.report.tables import LEAST_AP, LEGEND, results_rows, results_table
+from gslora_det.report.verdict import so_far, verdict
 from gslora_det.report.words import percent, plural, share
 
 _SECTIONS = dict(
@@ -31,11 +31,14 @@ class Run(NamedTuple):
         name: How the page calls it.
         record: The content of its ``sequence.json``, with at least one task.
         gallery: Fates and pictures, see :func:`make_gallery`; None leaves them out.
+        checked: The sha256 of the files that were hashed again and are the recorded ones; of
+            the others the page says that they are not where the record says.
     """
 
     name: str
     record: dict
     gallery: Gallery | None = None
+    checked: Collection[str] = ()
 
 
 def render_report(runs: Sequence[Run]) -> str:
@@ -55,7 +58,7 @@ def render_report(runs: Sequence[Run]) -> str:
     return environment.get_template('report.html').render(
         runs=[_view(f'run{i}', run) for i, run in enumerate(runs, 1)],
         comparison=_comparison(runs) if len(runs) > 1 else None,
-        legend=LEGEND, limits=figures.LIMITS,
+        legend=LEGEND, limits=figures.LIMITS, least_ap=LEAST_AP,
         fate_meanings=MEANINGS, iou_thr=IOU_THR,
     )
 
@@ -65,6 +68,7 @@ def _comparison(runs) -> dict:
     return dict(
         titles=results_table(records[0])[0],
         same_request=all(r['request'] == records[0]['request'] for r in records),
+        unfinished=sum(bool(so_far(r)) for r in records),
         curves=figures.comparison_svg(records, [run.name for run in runs]),
     )
 
@@ -74,17 +78,22 @@ def _view(anchor: str, run: Run) -> dict:
     record, tasks = run.record, run.record['tasks']
     forgotten = [name for task in tasks for name in task['forgotten']]
     requested = [name for names in record['request'] for name in names]
-    classes = list(record['original']['per_class'])
+    before = record.get('erased_before', ())  # by an earlier sequence
+    classes = [name for name in record['original']['per_class'] if name not in before]
     titles, rows = results_table(record)
+    title = f'Report on forgetting {len(requested)} of {plural(len(classes), "class")}'
+    progress = so_far(record)
     plots = dict(
         retained=figures.classes_svgs(record, sorted({*classes} - {*forgotten}), 'retained'),
         forgotten=figures.classes_svgs(record, forgotten, 'forgotten'))
     return dict(
         **_gallery_view(run.gallery), id=anchor, name=run.name, record=record,
         verdict=verdict(record, run.gallery and run.gallery.summary['roles']),
-        title=f'Report on forgetting {len(requested)} of {plural(len(classes), "class")}',
+        title=f'{title}: {progress} requested so far' if progress else title,
+        progress=progress, files=_files(record, run.checked),
         evidence=_evidence(run), requests=_requests(record['request']), classes=classes,
-        num_requested=len(requested), retained=[n for n in classes if n not in requested],
+        num_requested=len(requested), erased_before=before,
+        retained=[name for name in classes if name not in requested],
         tasks=results_rows(record), titles=titles, rows=rows,
         ap=figures.ap_svg(record), erased_sets=erased_sets(record),
         norms=figures.norms_svg(record), zero_groups=_zero_groups(tasks), plots=plots,
@@ -99,7 +108,8 @@ def _view(anchor: str, run: Run) -> dict:
 
 def _evidence(run: Run) -> str:
     """What the verdict rests on, in one line."""
-    parts, starts = ['One run'], run.record.get('runs')
+    parts = ['One unfinished run' if so_far(run.record) else 'One run']
+    starts = run.record.get('runs')
     if run.gallery:
         objects = sum(seen['objects'] for seen in run.gallery.summary['recall'].values())
         classes = len(run.record['original']['per_class'])
@@ -108,6 +118,16 @@ def _evidence(run: Run) -> str:
     if starts:
         parts.append(f'{starts[-1]["started"][:10]}, gslora_det {starts[-1]["code"]["version"]}')
     return '; '.join(parts) + '.'
+
+
+def _files(record, checked) -> list[tuple[str, dict, bool]]:
+    """The weights that the page names: what they are, their entry, were they checked."""
+    files = [('Original weights', record.get('original_weights') or record['weights'])]
+    if record.get('original_weights'):
+        files.append(('Weights at the start, of an earlier sequence', record['weights']))
+    unlearned = 'Unlearned weights so far' if so_far(record) else 'Unlearned weights'
+    files.append((unlearned, record['tasks'][-1]['merged']))
+    return [(title, entry, entry['sha256'] in checked) for title, entry in files]
 
 
 def _requests(request) -> str:

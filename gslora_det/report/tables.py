@@ -12,6 +12,8 @@ PROTOCOLS = {
     'full': 'All validation images',
     'reference': "Reference protocol: only images that contain the split's classes",
 }
+# Less than this in the original is no measure of what became of it.
+LEAST_AP = 0.02
 # Column title, key of a row, format of its value.
 _COLUMNS = (
     ('Task', 'task', '{}'),
@@ -29,20 +31,35 @@ LEGEND = (
     'AP is COCO AP@[.50:.95] with 100 detections an image; AP, H and ratios are '
     'in percent. r: retained, f: forgotten in this task, o: erased in earlier tasks, '
     'orig: the original model on the same classes. H: harmonic mean of AP_r and the '
-    'drop of AP_f; H_max: H of a perfect erasure. Erased: classes erased so far. '
-    'Active: groups whose norm is not zero. —: nothing to measure.'
+    'drop of AP_f; H_max: H of a perfect erasure; H/H_max counts as 100 at most. '
+    'Erased: classes erased so far. Active: groups whose norm is not zero. '
+    '—: nothing to measure or to compare with.'
 )
 
 
 def ratio(value: Optional[float], whole: Optional[float]) -> Optional[float]:
-    """``value / whole``; None where one of them was not measured or the whole is zero."""
-    return None if value is None or not whole else value / whole
+    """``value / whole``; None where one of them was not measured or the whole is nearly zero.
+
+    Nearly zero is below :data:`LEAST_AP`.
+    """
+    return None if value is None or (whole or 0) < LEAST_AP else value / whole
+
+
+def h_ratio(metrics: dict) -> Optional[float]:
+    """H over H_max, at most 1; see :func:`ratio`.
+
+    H_max takes the original's AP on the retained classes: where that rose a little, H is above
+    it, but no erasure is more than perfect.
+    """
+    found = ratio(metrics.get('H'), metrics.get('H_max'))
+    return None if found is None else min(found, 1.0)
 
 
 def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
     """A Markdown table of cells that are text already; all columns but the first are
-    numbers and stand to the right."""
+    numbers and stand to the right. A ``|`` in a cell is escaped."""
     lines = [titles, ['---'] + ['---:'] * (len(titles) - 1), *rows]
+    lines = [[cell.replace('|', r'\|') for cell in line] for line in lines]
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
@@ -57,7 +74,7 @@ def results_rows(record, protocol='full'):
     Returns:
         list[dict]: Fractions, not percent; None where there is nothing to measure.
         ``AP_retained_relative`` is AP_retained over the original model's on the same
-        classes, ``H_relative`` is H over H_max, ``active_groups`` is ``'k/n'``.
+        classes, ``H_relative`` is :func:`h_ratio`, ``active_groups`` is ``'k/n'``.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f'protocol must be one of {[*PROTOCOLS]}, got {protocol!r}')
@@ -68,7 +85,7 @@ def results_rows(record, protocol='full'):
             metrics, original = (x.get('reference', {}) for x in (metrics, original))
         norms = entry.get('groups', {}).values()
         erased += len(entry['forgotten'])
-        ap_retained, h_mean = metrics.get('AP_retained'), metrics.get('H')
+        ap_retained = metrics.get('AP_retained')
         rows.append({
             'task': entry['task'],
             'forgotten': len(entry['forgotten']),
@@ -77,8 +94,8 @@ def results_rows(record, protocol='full'):
             'AP_retained_relative': ratio(ap_retained, original.get('AP_retained')),
             'AP_forgotten': metrics.get('AP_forgotten'),
             'AP_old': metrics.get('AP_old'),
-            'H': h_mean,
-            'H_relative': ratio(h_mean, metrics.get('H_max')),
+            'H': metrics.get('H'),
+            'H_relative': h_ratio(metrics),
             'active_groups': (
                 f'{sum(norm > 0 for norm in norms)}/{len(norms)}' if norms else None
             ),
@@ -107,7 +124,9 @@ def results_table(record, protocol='full'):
 def _headline(record):
     ap = record['original']['AP']
     original = '—' if ap is None else f'{ap:.1%}'.rstrip('%')
-    return f'{record["name"]}: {record["method"]}, original AP {original}'
+    done, asked = len(record['tasks']), len(record.get('request', ()))
+    so_far = f', {done} of {asked} requests' if done < asked else ''
+    return f'{record["name"]}: {record["method"]}, original AP {original}{so_far}'
 
 
 def to_markdown(record):
@@ -154,8 +173,8 @@ def print_table(record):
     Args:
         record (dict): The content of ``sequence.json``.
     """
-    console = Console(highlight=False)
-    console.print(_headline(record), style='bold', markup=False)
+    console = Console(highlight=False, markup=False, emoji=False)  # names stay as they are
+    console.print(_headline(record), style='bold')
     for protocol, title in PROTOCOLS.items():
         table = Table(title=title, title_justify='left', box=box.SIMPLE_HEAD,
                       padding=(0, 1, 0, 0), show_edge=False)

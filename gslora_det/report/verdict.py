@@ -6,10 +6,11 @@ from typing import NamedTuple
 
 from gslora_det.report.erased_sets import erased_sets, mean_ap
 from gslora_det.report.fates import found_forgotten, found_retained
+from gslora_det.report.tables import LEAST_AP
 from gslora_det.report.words import percent, plural, share
 
 # Conventions of this report, stated in it; all are shares of what the original model has
-# on the same classes.
+# on the same classes; where that is below LEAST_AP, nothing is judged.
 GONE, PARTLY_GONE = 0.02, 0.20  # at most this is left of the forgotten classes
 SMALL_COST, FAIR_COST = 0.95, 0.85  # at least this is kept of the retained classes
 NAMED = 3  # at most so many classes above the limit are named
@@ -20,7 +21,8 @@ class Answer(NamedTuple):
 
     Attributes:
         question: What a reader asks.
-        level: ``'good'``, ``'fair'``, ``'bad'`` or ``'unknown'``.
+        level: ``'good'``, ``'fair'``, ``'bad'`` or ``'unknown'``; of an unfinished sequence
+            never ``'good'``.
         word: The answer in one or a few words.
         text: The numbers behind it, in sentences.
         rule: What decides the word.
@@ -51,6 +53,12 @@ def _shares(before, after, found) -> tuple[list[float], str]:
     return shares, f'{share(shares[0])}{text}.'
 
 
+def _not_measured(question, role, before, rule) -> Answer:
+    return Answer(question, 'unknown', 'Not measured',
+                  'It cannot be judged: the original finds nothing, or next to nothing, of the '
+                  f'{role} classes in the validation images (AP {percent(before)}).', rule)
+
+
 def _erasure(record, found) -> Answer:
     question = 'Did it work?'
     rule = (f'Yes if at most {share(GONE, 0)} of the original is left on average, in part if at '
@@ -58,14 +66,12 @@ def _erasure(record, found) -> Answer:
     names = [name for task in record['tasks'] for name in task['forgotten']]
     first, last = record['original']['per_class'], record['tasks'][-1]['per_class']
     before, after = mean_ap(first, names), mean_ap(last, names)
-    if not before or after is None:
-        return Answer(question, 'unknown', 'Not measured',
-                      'The original finds nothing of the forgotten classes in the '
-                      'validation images.', rule)
+    if (before or 0) < LEAST_AP or after is None:
+        return _not_measured(question, 'forgotten', before, rule)
     shares, text = _shares(before, after, found)
     text = f'Left of the {plural(len(names), "forgotten class")}: by AP, {text}'
     left = {name: last[name] / first[name] for name in names
-            if first[name] and last[name] is not None}
+            if (first[name] or 0) >= LEAST_AP and last[name] is not None}
     above = sorted((name for name in left if left[name] > GONE), key=left.get, reverse=True)
     if above:
         text += (f' Taken alone, {len(above)} of the {len(names)} '
@@ -88,12 +94,11 @@ def _cost(record, found) -> Answer:
     rule = (f'Hardly if at least {share(SMALL_COST, 0)} of the original is kept, noticeably if at '
             f'least {share(FAIR_COST, 0)}, otherwise badly.')
     forgotten = {name for entry in record['tasks'] for name in entry['forgotten']}
+    forgotten.update(record.get('erased_before', ()))
     first, last = record['original']['per_class'], task['per_class']
     before, after = task['original']['AP_retained'], task['metrics']['AP_retained']
-    if not before or after is None:
-        return Answer(question, 'unknown', 'Not measured',
-                      'There is nothing to find of the retained classes in the '
-                      'validation images.', rule)
+    if (before or 0) < LEAST_AP or after is None:
+        return _not_measured(question, 'retained', before, rule)
     shares, text = _shares(before, after, found)
     losses = {name: first[name] - last[name] for name in last
               if name not in forgotten and last[name] is not None}
@@ -114,16 +119,17 @@ def _return(record) -> Answer:
             'AP after a later request.')
     later = [
         (after / row.before, after, row, number)
-        for row in erased_sets(record) if row.before
+        for row in erased_sets(record) if (row.before or 0) >= LEAST_AP
         and row.after[row.task - 1] is not None and row.after[row.task - 1] <= GONE * row.before
         for number, after in enumerate(row.after[row.task:], row.task + 1)
     ]
     if len(record['tasks']) == 1:
         return Answer(question, 'unknown', 'Not tested',
-                      'There was one request, so nothing later could bring it back.', rule)
+                      'One request was carried out, so nothing later could bring it back.', rule)
     if not later:
         return Answer(question, 'unknown', 'Nothing to return',
-                      'No request before the last one erased its classes.', rule)
+                      'No request before the last one erased classes that the original finds.',
+                      rule)
     left, after, row, number = max(later, key=lambda x: x[0])
     back = len({row.task for left, _, row, _ in later if left > GONE})
     text = (f'{plural(back, "set") if back else "None"} did. The highest is AP {percent(after)}, '
@@ -146,10 +152,55 @@ _HEADLINES = {  # by the levels of erasure and cost
 }
 
 
+# What the headline of an unfinished sequence adds, by the level of the answer.
+_FINDINGS = (
+    dict(fair='they are gone only in part', bad='they are not gone',
+         unknown='what is left of them cannot be judged'),
+    dict(fair='the rest suffered noticeably', bad='the rest suffered badly',
+         unknown='what is kept of the rest cannot be judged'),
+    dict(bad='forgotten classes came back'),
+)
+
+
+def so_far(record) -> str:
+    """``'30 of 70'``, the classes erased of those to be erased; empty if all requests are done.
+
+    Args:
+        record (dict): The content of ``sequence.json``.
+    """
+    done, asked = record['tasks'], record['request']
+    if len(done) >= len(asked):
+        return ''
+    return f'{sum(len(task["forgotten"]) for task in done)} of {sum(map(len, asked))}'
+
+
+def _unfinished(record, answers) -> Verdict:
+    """The verdict while requests are left: what is wrong is said, nothing is a success yet."""
+    progress = so_far(record)
+    findings = [words[answer.level] for words, answer in zip(_FINDINGS, answers)
+                if answer.level in words]
+    headline = f'{progress} requested so far'
+    if findings:
+        headline += f', but {", and ".join(findings)}'
+    erasure, cost, back = answers
+    words = (f'{progress} so far',
+             cost.word if cost.level == 'unknown' else f'{cost.word} so far',
+             'Not so far' if back.level == 'good' else back.word)
+    erasure = erasure._replace(
+        text=f'{progress} classes, in {len(record["tasks"])} of '
+             f'{plural(len(record["request"]), "request")}. {erasure.text}',
+        rule=f'To be answered after the last request: {erasure.rule[0].lower()}'
+             f'{erasure.rule[1:]}')
+    return Verdict(headline, tuple(
+        answer._replace(word=word, level='unknown' if answer.level == 'good' else answer.level)
+        for answer, word in zip((erasure, cost, back), words)))
+
+
 def verdict(record, roles=None) -> Verdict:
     """Judges the state after the last task, over all validation images.
 
-    Two measures tell what is left and what is kept, AP and the count of objects; where
+    An unfinished sequence is never called a success: its headline and its first answer say how
+    far it is. Two measures tell what is left and what is kept, AP and the count of objects; where
     both are known, the worse one decides.
 
     Args:
@@ -159,6 +210,8 @@ def verdict(record, roles=None) -> Verdict:
     """
     answers = (_erasure(record, roles and found_forgotten(roles)),
                _cost(record, roles and found_retained(roles)), _return(record))
+    if so_far(record):
+        return _unfinished(record, answers)
     headline = _HEADLINES.get((answers[0].level, answers[1].level), 'It cannot be judged')
     if answers[2].level == 'bad':
         headline += ', and forgotten classes came back'

@@ -30,3 +30,10 @@ def record(last, first=FIRST):
         original=dict(AP=0.65, per_class=ORIGINAL),
         tasks=[_task(1, ['x'], first, ['r', 's', '<script>']),
                _task(2, ['<script>', 'z'], last, ['r', 's'])])
+
+
+def unfinished(first=FIRST):
+    """The same when one of the two requests is carried out: one class of three."""
+    half = record(SUCCESS, first)
+    half['tasks'] = half['tasks'][:1]
+    return half

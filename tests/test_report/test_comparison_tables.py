@@ -47,6 +47,11 @@ def test_overview_shows_what_was_not_run_and_marks_the_best():
     assert found['c'] == ['—', '—', '—']
 
 
+def test_no_erasure_is_more_than_perfect():
+    found = rows(overview(['a'], ['s'], {Cell('s', 'a', 0): result(0.9)}))  # H_max is 0.8
+    assert found['a'] == ['2.50', '100.0']
+
+
 def test_who_is_within_the_deviation_of_the_best_is_marked_too():
     results = {Cell('s', m, seed): result(h) for m, hs in dict(
         a=(.62, .66), b=(.63, .63), c=(.60, .62)).items() for seed, h in enumerate(hs)}

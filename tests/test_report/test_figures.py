@@ -1,10 +1,13 @@
 """What the plots of classes say, read from their SVG."""
 
 import re
+from xml.etree import ElementTree
 
 import pytest
+from hand_record import SUCCESS
+from hand_record import record as hand_record
 
-from gslora_det.report.figures import COLUMN, classes_svgs
+from gslora_det.report.figures import COLUMN, classes_svgs, comparison_svg
 
 
 def names_in(svg):
@@ -37,3 +40,20 @@ def test_many_classes_are_drawn_in_two_halves_and_none_in_no_plot():
     halves = classes_svgs(record(**many), [*many], 'forgotten')
     assert [len(names_in(plot)) for plot in halves] == [14, 13]
     assert classes_svgs(record(**APS), ['t'], 'forgotten') == []
+
+
+def test_a_class_that_the_original_hardly_finds_is_not_drawn():
+    plot, = classes_svgs(record(p=(0.5, 0.4), q=(0.009, 0.9)), ['p', 'q'], 'retained')
+    assert names_in(plot) == ['p: 80.0 %']
+
+
+@pytest.mark.parametrize('name', [
+    '<img src=x onerror=1>', '</text></svg><script>', '"&amp;"', ']]> -->', '$a$ $\\bad{'])
+def test_names_are_text_in_the_svg(name):
+    plots = classes_svgs(record(**{name: (0.5, 0.5)}), [name], 'retained')
+    for plot in [*plots, comparison_svg([hand_record(SUCCESS)] * 2, [name, 'b'])]:
+        # Well-formed, with no element or attribute made of the name.
+        svg = ElementTree.fromstring(plot.replace('xlink:href', 'href'))
+        assert name in [text.text.strip() for text in svg.iter('text')]
+        assert {element.tag for element in svg.iter()} <= {
+            'svg', 'g', 'defs', 'style', 'path', 'use', 'text', 'clipPath', 'rect', 'metadata'}

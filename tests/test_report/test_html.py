@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hand_record import FAILURE, HARM, SUCCESS, record
+from hand_record import FAILURE, HARM, SUCCESS, record, unfinished
 
 from gslora_det.evaluation.box_fates import ROLES
 from gslora_det.report import Run, render_report
@@ -83,9 +83,58 @@ def test_runs_are_compared_and_other_requests_said():
 
 
 def test_unfinished_sequence_and_method_without_groups():
-    half = record(SUCCESS)
-    half['tasks'] = half['tasks'][:1]
+    half = unfinished()
     half['tasks'][0]['groups'] = {}
     page = render_report([Run('by_hand', half)])
     assert 'Report on forgetting 3 of 5 classes' in page and 'Finished requests so far: 1;' in page
     assert 'without LoRA groups' in page
+    title = 'Report on forgetting 3 of 5 classes: 1 of 3 requested so far'
+    assert f'<title>{title}</title>' in page and f'id="run1-title">{title}</h1>' in page
+    assert '<p class="verdict">1 of 3 requested so far.</p>' in page
+    assert 'One unfinished run.' in page and 'Unlearned weights so far' in page
+    assert '<li>x</li><li>&lt;script&gt;, z (still to come)</li>' in page.replace('\n', '')
+    says_success(page, False)
+
+
+def says_success(page, expected):
+    words = re.findall('<p class="word">(.*?)</p>', page)
+    assert len(words) == 3
+    assert ('It worked' in page, 'Yes' in words, 'answer good' in page) == (expected, ) * 3
+
+
+def test_a_finished_sequence_is_called_what_it_is():
+    page = render_report([Run('by_hand', record(SUCCESS))])
+    says_success(page, True)
+    assert not [words for words in ('requested so far', 'nfinished', 'to come') if words in page]
+
+
+def test_an_unfinished_run_stands_apart_in_a_comparison():
+    page = render_report([Run('whole', record(SUCCESS)), Run('half', unfinished())])
+    assert '<title>Comparison of 2 runs, 1 unfinished</title>' in page
+    assert '<h1>2 runs compared, 1 unfinished</h1>' in page and 'no\nresult yet' in page
+    table = page[page.index('<tbody>'):page.index('</tbody>')]
+    assert re.findall('<td class="words">(.*?)</td>', table) == [
+        'It worked, and the rest hardly suffered', '1 of 3 requested so far']
+    whole = render_report([Run('a', record(SUCCESS)), Run('b', record(HARM))])
+    assert 'nfinished' not in whole and 'no\nresult yet' not in whole
+
+
+def files_of(page):
+    """What the page says of each file: title, hash, checked or not."""
+    made = ' '.join(page[page.index('-made">'):].split())
+    return re.findall(r'<dt>([^<]*)</dt> <dd><code>([^<]*)</code>, SHA-256 <code>(\w+)</code>: '
+                      '([^<]*)</dd>', made)
+
+
+def test_the_page_says_which_files_were_checked():
+    made = record(SUCCESS)
+    made['weights'] = dict(file='start.pth', sha256='1' * 64)
+    assert files_of(render_report([Run('by_hand', made, checked={'0' * 64})])) == [
+        ('Original weights', 'start.pth', '1' * 64, 'not checked'),
+        ('Unlearned weights', 'task_2/merged.pth', '0' * 64, 'checked')]
+    made['original_weights'] = dict(file='first.pth', sha256='2' * 64)
+    page = render_report([Run('by_hand', made, checked={'1' * 64, '2' * 64})])
+    assert [file[1:] for file in files_of(page)] == [
+        ('first.pth', '2' * 64, 'checked'), ('start.pth', '1' * 64, 'checked'),
+        ('task_2/merged.pth', '0' * 64, 'not checked')]
+    assert files_of(page)[0][0] == 'Original weights'

@@ -6,6 +6,7 @@ import io
 import pytest
 
 from gslora_det.report import print_table, results_rows, to_csv, to_markdown
+from gslora_det.report.tables import markdown_table
 
 
 def split(retained, forgotten, old=None, **more):
@@ -114,3 +115,42 @@ def test_record_without_tasks():
     assert results_rows(empty) == []
     assert to_csv(empty) == 'protocol\n'
     assert to_markdown(empty).count('| Task |') == 2
+
+
+@pytest.mark.parametrize('request_, end', [
+    ([['book', 'apple'], ['couch']], '43.1'),
+    ([['book', 'apple'], ['couch'], ['car']], '43.1, 2 of 3 requests')])
+def test_an_unfinished_record_says_how_far_it_is(request_, end, capsys):
+    record = {**RECORD, 'request': request_}
+    headline = f'ddetr_forget_80-2x2: GSLoRA, original AP {end}'
+    assert to_markdown(record).splitlines()[0] == f'# {headline}'
+    print_table(record)
+    assert capsys.readouterr().out.splitlines()[0] == headline
+
+
+@pytest.mark.parametrize('h, h_max, expected', [
+    (0.5, 0.4, 1.0), (0.4, 0.4, 1.0), (0.3, 0.4, 0.75), (0.02, 0.0099, None)])
+def test_no_erasure_is_more_than_perfect_and_none_is_measured_against_nothing(
+        h, h_max, expected):
+    task = {**RECORD['tasks'][0], 'metrics': split(0.4, 0.0, H=h, H_max=h_max)}
+    row, = results_rows({**RECORD, 'tasks': [task]})
+    assert row['H'] == h and row['H_relative'] == pytest.approx(expected)
+
+
+def test_ap_that_rose_is_shown_but_not_against_nothing():
+    task = {**RECORD['tasks'][0], 'original': split(0.32, 0.25)}
+    row, = results_rows({**RECORD, 'tasks': [task]})
+    assert row['AP_retained_relative'] == pytest.approx(1.25)
+    task = {**RECORD['tasks'][0], 'original': split(0.009, 0.25)}
+    row, = results_rows({**RECORD, 'tasks': [task]})
+    assert row['AP_retained_relative'] is None
+
+
+def test_a_bar_in_a_name_is_no_column():
+    assert markdown_table(['name', 'a|b'], [['x|y', '1']]) == (
+        '| name | a\\|b |\n| --- | ---: |\n| x\\|y | 1 |\n')
+
+
+def test_the_terminal_shows_names_as_they_are(capsys):
+    print_table({**RECORD, 'name': '[red]:smile: [/b]', 'method': '[b]x'})
+    assert capsys.readouterr().out.startswith('[red]:smile: [/b]: [b]x, original AP 43.1\n')

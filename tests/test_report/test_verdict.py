@@ -1,7 +1,7 @@
 """Words and numbers of the verdict; the AP means and shares are computed by hand."""
 
 import pytest
-from hand_record import FAILURE, HARM, RETURN, SUCCESS, record
+from hand_record import FAILURE, FIRST, HARM, RETURN, SUCCESS, record, unfinished
 
 from gslora_det.report.verdict import verdict
 
@@ -96,8 +96,78 @@ def test_what_never_left_cannot_come_back():
 
 
 def test_one_request_and_nothing_to_measure():
-    one = record(SUCCESS)
-    one['tasks'] = one['tasks'][:1]
+    one = unfinished()
+    one['request'] = one['request'][:1]
     assert verdict(one).answers[2].word == 'Not tested'
     one['original'] = dict(one['original'], per_class=dict(SUCCESS, x=None))
     assert verdict(one).headline == 'It cannot be judged'
+
+
+@pytest.mark.parametrize('ap, word', [(0.0199, 'Not measured'), (0.02, 'No')])
+def test_what_the_original_hardly_finds_is_not_judged(ap, word):
+    faint = record(dict(SUCCESS, x=0.02, **{'<script>': 0.02}))
+    faint['original'] = dict(faint['original'], per_class=dict(
+        faint['original']['per_class'], x=ap, **{'<script>': ap}))
+    judged = verdict(faint)
+    assert judged.answers[0].word == word
+    assert (judged.headline == 'It cannot be judged') == (word == 'Not measured')
+    assert ('It cannot be judged' in judged.answers[0].text) == (word == 'Not measured')
+
+
+@pytest.mark.parametrize('ap, word', [(0.0199, 'Not measured'), (0.02, 'Hardly')])
+def test_what_is_kept_of_next_to_nothing_is_not_judged(ap, word):
+    faint = record(SUCCESS)  # whose retained AP of 0.59 would be thousands of percent
+    faint['tasks'][1]['original'] = dict(faint['tasks'][1]['original'], AP_retained=ap)
+    judged = verdict(faint)
+    assert judged.answers[1].word == word
+    assert (judged.headline == 'It cannot be judged') == (word == 'Not measured')
+
+
+def test_a_class_that_the_original_hardly_finds_is_not_named():
+    faint = record(dict(SUCCESS, z=0.5))
+    faint['original'] = dict(faint['original'], per_class=dict(
+        faint['original']['per_class'], z=0.009))
+    assert '“z”' not in verdict(faint).answers[0].text
+
+
+@pytest.mark.parametrize('first, headline, words', [
+    (FIRST, '1 of 3 requested so far', ['1 of 3 so far', 'Hardly so far', 'Not tested']),
+    (dict(FIRST, x=0.1), '1 of 3 requested so far, but they are gone only in part',
+     ['1 of 3 so far', 'Hardly so far', 'Not tested']),
+    (dict(FIRST, x=0.5, r=0.2, s=0.2),
+     '1 of 3 requested so far, but they are not gone, and the rest suffered badly',
+     ['1 of 3 so far', 'Badly so far', 'Not tested'])])
+def test_an_unfinished_sequence_is_no_success(first, headline, words):
+    judged = verdict(unfinished(first))
+    assert judged.headline == headline
+    assert [answer.word for answer in judged.answers] == words
+    assert 'good' not in [answer.level for answer in judged.answers]
+
+
+def test_numbers_of_an_unfinished_sequence():
+    answer = verdict(unfinished()).answers[0]
+    assert texts([answer])[0].startswith(
+        '1 of 3 classes, in 1 of 2 requests. Left of the 1 forgotten class: by AP, 1.5 % '
+        '(AP 80.0 before, 1.2 now).')
+    assert answer.rule.startswith('To be answered after the last request: yes if at most')
+
+
+@pytest.mark.parametrize('last, headline, word, level', [
+    (SUCCESS, '3 of 4 requested so far', 'Not so far', 'unknown'),
+    (RETURN, '3 of 4 requested so far, but they are gone only in part, and forgotten classes '
+     'came back', 'Yes', 'bad')])
+def test_what_has_come_back_already_is_said(last, headline, word, level):
+    more = record(last)
+    more['request'] = [*more['request'], ['s']]
+    judged = verdict(more)
+    assert judged.headline == headline
+    assert (judged.answers[2].word, judged.answers[2].level) == (word, level)
+
+
+def test_an_unfinished_sequence_that_cannot_be_judged():
+    half = unfinished()
+    half['original'] = dict(half['original'], per_class=dict(SUCCESS, x=0.001))
+    half['tasks'][0]['original'] = dict(half['tasks'][0]['original'], AP_retained=0.0)
+    assert verdict(half).headline == (
+        '1 of 3 requested so far, but what is left of them cannot be judged, and what is kept '
+        'of the rest cannot be judged')

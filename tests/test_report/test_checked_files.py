@@ -1,0 +1,110 @@
+"""The tool hashes every recorded file again; the files and the record are made by hand."""
+
+import hashlib
+
+import pytest
+from hand_record import SUCCESS, record
+from support import ROOT, run_tool
+
+from gslora_det.engine.record import save_record
+
+
+def made(path, content):
+    """Writes a file; gives its entry."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return dict(file=path.name, sha256=hashlib.sha256(content).hexdigest())
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A record whose files are all there, in the folder ``run`` beside its original."""
+    found, folder = record(SUCCESS), tmp_path / 'run'
+    found.update(weights=made(tmp_path / 'original.pth', b'original'),
+                 config=made(folder / 'config.py', b'lr = 1'))
+    for task in found['tasks']:
+        for kind in ('merged.pth', 'adapter.safetensors'):
+            entry = made(folder / f'task_{task["task"]}' / kind, f'{task["task"]}{kind}'.encode())
+            task[kind.split('.')[0]] = dict(entry, file=f'task_{task["task"]}/{kind}')
+    save_record(folder, found)
+    return found
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Runs the tool beside the original; gives its exit code, last words and page."""
+    def report(*flags):
+        out = tmp_path / 'new/report.html'
+        result = run_tool(ROOT / 'tools/report.py', 'run', '--out', out, *flags, cwd=tmp_path)
+        page = ' '.join(out.read_text('utf-8').split()) if out.exists() else None
+        return result.returncode, result.stderr, page
+    return report
+
+
+def said(page, entry):
+    """What the page says beside the hash of a file."""
+    return page.split(f'<code>{entry["sha256"]}</code>: ')[1].split('</dd>')[0]
+
+
+def test_what_is_as_recorded_is_checked(run, report):
+    code, error, page = report('--no-gallery')
+    assert code == 0, error
+    assert said(page, run['weights']) == said(page, run['tasks'][1]['merged']) == 'checked'
+
+
+def test_what_is_not_there_is_not_checked(run, report, tmp_path):
+    (tmp_path / 'original.pth').unlink()
+    code, error, page = report('--no-gallery')
+    assert code == 0, error
+    assert said(page, run['weights']) == 'not checked'
+    assert said(page, run['tasks'][1]['merged']) == 'checked'
+    code, error, _ = report()  # pictures need it
+    assert code == 2 and error == (
+        'error: checkpoint original.pth does not exist; run from the folder that the config '
+        'expects, or add --no-gallery\n')
+
+
+@pytest.mark.parametrize('file', [
+    'original.pth', 'run/config.py', 'run/task_1/merged.pth', 'run/task_1/adapter.safetensors',
+    'run/task_2/merged.pth'])
+@pytest.mark.parametrize('flags', [[], ['--no-gallery']])
+def test_another_file_ends_with_one_line_before_any_work(run, report, tmp_path, file, flags):
+    path = tmp_path / file
+    path.write_bytes(path.read_bytes() + b' ')
+    code, error, page = report(*flags)
+    assert code == 2 and page is None and not (tmp_path / 'new').exists()
+    assert error.count('\n') == 1 and f'{file} is not the file that was recorded' in error
+
+
+def test_load_from_is_another_place_of_the_same_file(run, report, tmp_path):
+    (tmp_path / 'original.pth').rename(tmp_path / 'moved.pth')
+    place = ['--no-gallery', '--cfg-options', 'load_from=moved.pth']
+    code, error, page = report(*place)
+    assert code == 0, error
+    assert said(page, run['weights']) == 'checked'
+    (tmp_path / 'moved.pth').write_bytes(b'another')
+    assert report(*place)[:2] == (2, 'error: load_from=moved.pth is not the original of run: '
+                                  'its sha256 is not the recorded one\n')
+    (tmp_path / 'moved.pth').unlink()
+    assert report(*place)[:2] == (2, 'error: checkpoint moved.pth does not exist\n')
+
+
+def test_the_first_original_is_checked_beside_the_weights_at_the_start(run, report, tmp_path):
+    run['original_weights'] = made(tmp_path / 'first.pth', b'first')
+    save_record(tmp_path / 'run', run)
+    code, error, page = report('--no-gallery')
+    assert code == 0, error
+    assert said(page, run['weights']) == said(page, run['original_weights']) == 'checked'
+    (tmp_path / 'first.pth').write_bytes(b'another')
+    code, error, _ = report('--no-gallery')
+    assert code == 2 and 'first.pth is not the file that was recorded' in error
+
+
+def test_where_nothing_can_be_written_is_said_before_any_work(run, report, tmp_path):
+    (tmp_path / 'new/report.html').mkdir(parents=True)
+    (tmp_path / 'original.pth').write_bytes(b'another')  # which would be said next
+    result = run_tool(ROOT / 'tools/report.py', 'run', '--out', 'new', cwd=tmp_path)
+    assert result.returncode == 2 and result.stderr.startswith('error: new is a folder')
+    result = run_tool(ROOT / 'tools/report.py', 'run', '--out', 'original.pth/a/report.html',
+                      cwd=tmp_path)
+    assert result.returncode == 2 and 'original.pth takes no files' in result.stderr
