@@ -6,6 +6,8 @@ from typing import Any, Dict, List, Sequence
 
 # Farther out than any image reaches; larger numbers overflow in single precision.
 _FARTHEST = 1e6
+# pycocotools keeps ids in NumPy arrays: beyond these they would become floats, which are rounded.
+_SMALLEST_ID, _LARGEST_ID = -2**63, 2**63 - 1
 
 
 class _Findings(Dict[str, List[Any]]):
@@ -39,19 +41,24 @@ def check_annotations(coco: Any, path: Any, classes: Sequence[str]) -> List[str]
         entries = coco.get(key)
         if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
             raise ValueError(f"{path} is no COCO file: '{key}' is not a list of dicts")
-    wrong, odd = _Findings(), _Findings()
+    wrong, odd, classes = _Findings(), _Findings(), list(classes)
     images = _by_id(coco['images'], 'image', wrong, dict(
         file_name=lambda v: isinstance(v, str) and v, width=_size, height=_size))
     categories = _by_id(coco['categories'], 'category', wrong, dict(
         name=lambda v: isinstance(v, str)))
     names = [category.get('name') for category in categories.values()]
-    for name in classes:
+    for name in dict.fromkeys(classes):
+        if classes.count(name) > 1:
+            wrong.add('classes of the data set that are named twice', name)
+        if isinstance(name, str) and name.splitlines() not in ([], [name]):
+            wrong.add('classes whose name has a line break', name)
         if name not in names:
             wrong.add('classes that are not among the categories, so that '
                       'metainfo=dict(classes=…) of the data set must change', name)
         elif names.count(name) > 1:
             wrong.add('category names used twice', name)
-    for name, by_file in zip(classes, (n for n in names if n in classes)):
+    present = [name for name in dict.fromkeys(classes) if name in names]
+    for name, by_file in zip(present, (n for n in names if n in classes)):
         if name != by_file:
             wrong.add('classes in another order than the categories, which is the one that '
                       'MMDetection numbers them in, so that metainfo=dict(classes=…) of the '
@@ -60,7 +67,8 @@ def check_annotations(coco: Any, path: Any, classes: Sequence[str]) -> List[str]
         bbox=_box, area=_finite, iscrowd=lambda v: v in (0, 1)))
     for key, annotation in annotations.items():
         for kind, known in (('image', images), ('category', categories)):
-            if annotation.get(f'{kind}_id') not in known:
+            other = annotation.get(f'{kind}_id')
+            if not _whole(other) or other not in known:
                 wrong.add(f'annotations of an unknown {kind}', key)
     if wrong:
         raise ValueError(f'{path}: ' + '; '.join(wrong.lines()))
@@ -74,9 +82,11 @@ def _by_id(entries: List[dict], what: str, wrong: _Findings, needed: dict) -> Di
     found: Dict[int, dict] = {}
     for position, entry in enumerate(entries):
         key = entry.get('id')
-        if not isinstance(key, int) or isinstance(key, bool):
+        if not _whole(key):
             wrong.add(f'{what} ids that are no whole number', key)
             key = f'number {position + 1}'
+        elif not _SMALLEST_ID <= key <= _LARGEST_ID:
+            wrong.add(f'{what} ids that are not from {_SMALLEST_ID:,} to {_LARGEST_ID:,}', key)
         elif key in found:
             wrong.add(f'{what} ids used twice', key)
         for name, holds in needed.items():
@@ -84,6 +94,10 @@ def _by_id(entries: List[dict], what: str, wrong: _Findings, needed: dict) -> Di
                 wrong.add(f'{what} entries without a valid {name}', key)
         found[key] = entry
     return found
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _finite(value: Any) -> bool:

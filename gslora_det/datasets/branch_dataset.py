@@ -40,7 +40,8 @@ class BranchDataset(Dataset):
         self.dataset = DATASETS.build(dict(
             dataset, serialize_data=False, filter_cfg=dict(filter_empty_gt=False)))
         self.dataset.full_init()
-        self.metainfo = self.dataset.metainfo
+        # Without a palette: that of NumPy breaks the comparison of the two branches.
+        self.metainfo = dict(classes=self.dataset.metainfo['classes'])
         keep_labels = {self.metainfo['classes'].index(name) for name in keep}
         buffer = set(read_json(buffers)[branch])
         self.dataset.data_list = [

@@ -26,6 +26,8 @@ def check_images(folder: Path, images: Iterable[dict], hint: str = '') -> List[s
     Raises:
         ValueError: Files are missing or broken; one line says how many.
     """
+    if not folder.is_dir():
+        raise ValueError(f'the folder of images {folder} is missing. {hint}'.strip())
     found: Dict[str, List[Path]] = {}
     for image in images:
         path = folder / image['file_name']

@@ -50,8 +50,9 @@ class SplitCocoMetric(CocoMetric):
         **kwargs: All options of ``CocoMetric``.
 
     Raises:
-        ValueError: If an option is unknown or does not go with another, or, once the
-            data set is known, if a split names a class that it does not have.
+        ValueError: If an option is unknown or does not go with another, if the backend
+            would round ids, or, once the data set is known, if a split names a class
+            that it does not have.
         ImportError: If the backend is not installed.
     """
 
@@ -65,6 +66,8 @@ class SplitCocoMetric(CocoMetric):
     ):
         with _quiet():
             super().__init__(*args, **kwargs)
+        if self._coco_api is not None:
+            _number_annotations(self._coco_api)
         self.splits = dict(splits or {})
         self.original = dict(original or {})
         if self.splits and 'bbox' not in self.metrics:
@@ -86,6 +89,8 @@ class SplitCocoMetric(CocoMetric):
                 'use_mp_eval does not go with faster_coco_eval; remove it'
             )
         self._faster = _import_faster() if backend == 'faster_coco_eval' else None
+        if self._faster and self._coco_api is not None:
+            _refuse_rounded_ids(self._coco_api)
 
     @property
     def dataset_meta(self) -> dict | None:
@@ -99,6 +104,22 @@ class SplitCocoMetric(CocoMetric):
             if len(names):
                 resolve_classes(names, meta['classes'], where=f'split {name!r}')
         self._dataset_meta = meta
+
+    def process(self, data_batch: dict, data_samples: Sequence[dict]) -> None:
+        """Keep the predictions of a batch, without those that are not finite.
+
+        COCOeval takes a box of NaN for one that overlaps every object.
+
+        Args:
+            data_batch: Not looked at.
+            data_samples: Data samples as dicts, with ``pred_instances``.
+        """
+        for sample in data_samples:
+            found = sample['pred_instances']
+            finite = found['bboxes'].isfinite().all(1) & found['scores'].isfinite()
+            if not finite.all():
+                sample['pred_instances'] = {key: value[finite] for key, value in found.items()}
+        super().process(data_batch, data_samples)
 
     def compute_metrics(self, results: list) -> dict:
         """Compute all metrics from the processed results.
@@ -249,6 +270,28 @@ def _import_faster():
             "backend='faster_coco_eval' is not installed; "
             'run: pip install faster-coco-eval'
         ) from error
+
+
+def _number_annotations(coco) -> None:
+    """Give annotations the ids 1, 2, …
+
+    COCOeval notes by its id which object a detection found and takes 0 for none: what
+    finds an object of id 0 would count as false.
+    """
+    for number, annotation in enumerate(coco.dataset['annotations'], 1):
+        annotation['id'] = number
+    coco.anns = {each['id']: each for each in coco.dataset['annotations']}
+
+
+def _refuse_rounded_ids(coco) -> None:
+    """faster_coco_eval keeps ids as floating-point numbers."""
+    for what, entries in (('image', coco.imgs), ('category', coco.cats)):
+        far = [key for key in entries if abs(key) > 2**53]
+        if far:
+            raise ValueError(
+                f'{what} ids beyond 2^53: {len(far)} (the first is {far[0]}), which '
+                'faster_coco_eval would round; use backend pycocotools'
+            )
 
 
 def _load_detections(coco, detections: list):

@@ -41,6 +41,13 @@ def test_what_is_no_coco_file(coco):
     ('images', 1, dict(id=1), 'image ids used twice: 1 .the first is 1'),
     ('images', 0, dict(id='1'), 'image ids that are no whole number'),
     ('images', 0, dict(id=KeyError), 'image ids that are no whole number'),
+    ('images', 0, dict(id=1.0), 'image ids that are no whole number'),
+    ('images', 0, dict(id=True), 'image ids that are no whole number'),
+    *((part, 0, dict(id=wrong), f'{part[:-1].replace("categorie", "category")} ids that are not '
+       'from -9,223,372,036,854,775,808 to 9,223,372,036,854,775,807: 1 .the first is ')
+      for part in ('images', 'annotations', 'categories') for wrong in (2**63, -2**63 - 1)),
+    ('annotations', 0, dict(image_id=[1]), 'annotations of an unknown image'),
+    ('annotations', 0, dict(category_id='7'), 'annotations of an unknown category'),
     ('images', 0, dict(file_name=KeyError), 'image entries without a valid file_name'),
     ('images', 0, dict(width=0), 'image entries without a valid width'),
     ('images', 0, dict(height=KeyError), 'image entries without a valid height'),
@@ -79,6 +86,26 @@ def test_what_cannot_be_used_is_refused(part, index, values, message):
 def test_what_is_left_out_is_counted(part, index, values, message):
     warning, = check_annotations(changed(part, index, **values), 'a.json', ['cat', 'dog'])
     assert re.search(message, warning)
+
+
+def test_one_missing_class_is_one_and_not_all_in_another_order():
+    names = [f'class {number}' for number in range(80)]
+    coco = dict(COCO, annotations=[], categories=[
+        dict(id=number, name=name) for number, name in enumerate(names) if number != 3])
+    with pytest.raises(ValueError) as error:
+        check_annotations(coco, 'a.json', names)
+    assert ": 1 (the first is 'class 3')" in str(error.value)
+    assert 'order' not in str(error.value)
+
+
+@pytest.mark.parametrize('classes, message', [
+    (['cat', 'dog\n'], "name has a line break: 1 .the first is 'dog.n'"),
+    (['cat', 'dog', 'cat'], "that are named twice: 1 .the first is 'cat'")])
+def test_classes_that_no_file_can_have_are_refused(classes, message):
+    coco = changed('categories', 1, name=classes[1])
+    with pytest.raises(ValueError, match=message) as error:
+        check_annotations(coco, 'a.json', classes)
+    assert 'order' not in str(error.value)
 
 
 def test_everything_is_said_at_once():

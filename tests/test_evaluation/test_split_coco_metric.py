@@ -241,6 +241,19 @@ def test_no_detection_is_zero_and_no_ground_truth_is_nan():
             assert math.isnan(results[f'coco/{key}'])
 
 
+def test_what_is_not_finite_finds_nothing():
+    """COCOeval alone would take boxes of NaN for boxes on every object."""
+    samples, empty = random_samples(), random_samples()
+    for broken, none in zip(samples, empty):
+        broken['pred_instances']['bboxes'][::2] = math.nan
+        broken['pred_instances']['scores'][1::2] = math.nan
+        none['pred_instances'] = {k: v[:0] for k, v in none['pred_instances'].items()}
+    found, nothing = (
+        evaluate(SplitCocoMetric(splits=SPLITS), each) for each in (samples, empty)
+    )
+    assert found == pytest.approx(nothing, nan_ok=True) and found['coco/AP'] == 0
+
+
 def test_h_needs_the_original_of_its_protocol():
     samples = random_samples()
     results = evaluate(
