@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence
 
 import torch
 from torch import nn
@@ -32,17 +32,28 @@ class LoRAGroup:
         return torch.stack([m.delta().norm() for m in self.layers.values()]).norm().item()
 
 
+def _listed(name: str, module: nn.Module) -> Optional[str]:
+    """The nearest element of an ``nn.ModuleList`` that the submodule ``name`` is or lies in."""
+    parts = name.split('.')
+    for end in range(len(parts), 0, -1):
+        if isinstance(module.get_submodule('.'.join(parts[:end - 1])), nn.ModuleList):
+            return '.'.join(parts[:end])
+    return None
+
+
+def in_list(name: str, module: nn.Module) -> bool:
+    """Whether the submodule ``name`` is, or lies in, an element of an ``nn.ModuleList``."""
+    return _listed(name, module) is not None
+
+
 def block_name(name: str, module: nn.Module) -> str:
     """The name of the Transformer block that the submodule ``name`` belongs to.
 
     A block is an element of an ``nn.ModuleList``; the nearest one above counts. Outside
     any list, it is the submodule's parent.
     """
-    parts = name.split('.')
-    for end in range(len(parts) - 1, 0, -1):
-        if isinstance(module.get_submodule('.'.join(parts[:end - 1])), nn.ModuleList):
-            return '.'.join(parts[:end])
-    return '.'.join(parts[:-1])
+    parent = name.rpartition('.')[0]
+    return parent and _listed(parent, module) or parent
 
 
 def lora_groups(module: nn.Module) -> List[LoRAGroup]:

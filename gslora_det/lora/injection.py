@@ -10,7 +10,7 @@ from mmcv.cnn.bricks.transformer import FFN
 from torch import Tensor, nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from gslora_det.lora.groups import LoRAGroup, lora_groups
+from gslora_det.lora.groups import LoRAGroup, in_list, lora_groups
 from gslora_det.lora.layer import LoRALinear
 
 # Teachers use the features of the detector that trains.
@@ -32,7 +32,9 @@ def _linears(module: nn.Module) -> List[str]:
 
 
 def _ffn_linears(module: nn.Module) -> List[str]:
-    ffns = tuple(f'{name}.' for name, part in module.named_modules() if isinstance(part, FFN))
+    """Those in the FFNs of Transformer blocks, which stand in lists; a head may have its own."""
+    ffns = tuple(f'{name}.' for name, part in module.named_modules()
+                 if isinstance(part, FFN) and in_list(name, module))
     return [name for name in _linears(module) if name.startswith(ffns)]
 
 
@@ -58,8 +60,9 @@ def inject_lora(module: nn.Module, rank: int, targets: Optional[Sequence[str]] =
         rank (int): Rank of every update.
         targets (list[str], optional): Patterns (``fnmatch``) over the names of Linear
             layers, such as ``'encoder.layers.*.self_attn.value_proj'``; by default all
-            in an mmcv ``FFN``. Left out are backbone and neck, weights that several
-            layers share, and the ``out_proj`` of ``nn.MultiheadAttention``.
+            in the mmcv ``FFN`` of a Transformer block. Left out are backbone and neck,
+            weights that several layers share, and the ``out_proj`` of
+            ``nn.MultiheadAttention``.
         lora_alpha (float): The updates are scaled by ``lora_alpha / rank``.
 
     Returns:
@@ -71,8 +74,8 @@ def inject_lora(module: nn.Module, rank: int, targets: Optional[Sequence[str]] =
     if targets is None:
         names = _ffn_linears(module)
         if not names:
-            raise ValueError(f'{type(module).__name__} has no mmcv FFN to adapt: name its '
-                             'Linear layers in targets, e.g. '
+            raise ValueError(f'{type(module).__name__} has no Transformer block with an '
+                             'mmcv FFN to adapt: name its Linear layers in targets, e.g. '
                              f'{", ".join(_linears(module)[:3]) or "(it has none)"}')
     else:
         names = _matching_linears(module, targets)

@@ -94,8 +94,16 @@ def test_layers_that_no_update_of_their_own_reaches_are_left_out(detector, targe
     assert [group.name for group in inject_lora(detector, 2, targets)] == expected
 
 
+def test_a_heads_own_ffn_is_no_transformer_block(detector):
+    """As the ``reg_ffn`` of Conditional DETR."""
+    before = [group.name for group in inject_lora(copy.deepcopy(detector), 2)]
+    detector.bbox_head = nn.Module()
+    detector.bbox_head.reg_ffn = FFN(8, 16)
+    assert [group.name for group in inject_lora(detector, 2)] == before
+
+
 def test_module_without_ffn_is_refused():
-    with pytest.raises(ValueError, match='no mmcv FFN'):
+    with pytest.raises(ValueError, match='no Transformer block with an mmcv FFN'):
         inject_lora(nn.Sequential(nn.Linear(2, 2)), 2)
 
 
