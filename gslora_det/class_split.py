@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -28,7 +29,8 @@ def resolve_classes(
 
     Raises:
         ValueError: If ``requested`` is empty or no list, or if a class is unknown
-            (the nearest ones are named) or given twice.
+            (the nearest ones are named), given twice, or the name of one class and the
+            id of another.
     """
     if isinstance(requested, str) or not isinstance(requested, (Sequence, np.ndarray)):
         raise ValueError(f'{where}: {requested!r} is not a list; give a list of names')
@@ -43,16 +45,32 @@ def resolve_classes(
 
     resolved = []
     for item in requested:
-        if isinstance(item, (str, int, np.integer)) and item in classes:
-            name = item
-        elif isinstance(item, (int, np.integer)) and item in names_by_id:
-            name = names_by_id[item]
-        else:
+        readings = _readings(item, classes, names_by_id)
+        if len(readings) > 1:
+            raise ValueError(
+                f'{where}: {item} is the name of a class and also the category id of '
+                f'{readings[-1]!r}; give a name, in quotes: {readings[0]!r} or '
+                f'{readings[-1]!r}'
+            )
+        if not readings:
             raise ValueError(f'{where}: {_unknown(item, classes, names_by_id)}')
+        name = readings[0]
         if name in resolved:
             raise ValueError(f'{where}: class {name!r} is given twice; remove one')
         resolved.append(name)
     return tuple(resolved)
+
+
+def _readings(item, classes: Sequence, names_by_id: dict) -> list:
+    """The different classes that ``item`` may stand for, by name and then by id."""
+    if isinstance(item, bool) or not isinstance(item, (str, int, np.integer)):
+        return []
+    names = [item] if item in classes else []
+    if not isinstance(item, str):
+        # The quotes around a name of digits may have been lost on the way in.
+        names += [str(item)] if str(item) in classes else []
+        names += [names_by_id[item]] if item in names_by_id else []
+    return list(dict.fromkeys(names))
 
 
 def shuffled_order(classes: Sequence, seed: int) -> list:
@@ -140,7 +158,8 @@ class TaskSequence(Sequence):
 
     Raises:
         ValueError: If there is no task, or if a class is unknown, given twice, in
-            two tasks, erased before, or both missing and to be erased.
+            two tasks, erased before, or both missing and to be erased, or if a task
+            leaves no class to retain and train on.
     """
 
     def __init__(
@@ -178,9 +197,16 @@ class TaskSequence(Sequence):
                     )
             old = tuple(task_of)
             task_of.update(dict.fromkeys(forgotten, where))
-            self._splits.append(
-                ClassSplit.among(self.classes, forgotten, old, missing)
-            )
+            split = ClassSplit.among(self.classes, forgotten, old, missing)
+            if not set(split.retained) - set(missing):
+                left = 'class to retain'
+                if missing:
+                    left += ' that sequence.missing does not name'
+                raise ValueError(
+                    f'{where} leaves no {left}: a detector must keep at least one; '
+                    'erase fewer classes'
+                )
+            self._splits.append(split)
 
     def __len__(self) -> int:
         return len(self._splits)
@@ -262,6 +288,11 @@ class TaskSequence(Sequence):
 
         if tasks is None:
             if isinstance(order, (int, np.integer)):
+                if isinstance(order, bool) or not 0 <= order < 2**32:
+                    raise ValueError(
+                        f'sequence.order is {order!r}; a seed is a whole number from 0 to '
+                        '4,294,967,295'
+                    )
                 order = shuffled_order(classes, order)
             order = resolve_classes(order, classes, category_ids, 'order')
             tasks = _tail_first(order, num_tasks, classes_per_task)
@@ -284,15 +315,23 @@ def _tail_first(order: Sequence, num_tasks: int, classes_per_task: int) -> list:
     return [list(order[end - classes_per_task : end]) for end in ends]
 
 
+def _looks(name: str) -> str:
+    return unicodedata.normalize('NFKC', name)
+
+
 def _unknown(item, classes: Sequence, names_by_id: dict) -> str:
     """Say that ``item`` is no class and which ones come nearest."""
-    if not isinstance(item, (str, int, np.integer)):
-        return f'{item!r} is neither a class name nor a category id; give one of them'
+    if isinstance(item, bool) or not isinstance(item, (str, int, np.integer)):
+        quotes = ' (a name that reads as something else needs quotes)'
+        return f'{item!r} is neither a class name nor a category id; give one{quotes}'
     if isinstance(item, str):
         lowered = {str(name).lower(): name for name in classes}
         nearest = difflib.get_close_matches(item.lower(), lowered, n=3, cutoff=0)
-        hint = ', '.join(repr(lowered[name]) for name in nearest)
-        return f'unknown class {item!r}; the nearest are {hint}'
+        # Letters that look the same may be written in other code points.
+        same = any(_looks(item) == _looks(lowered[name]) for name in nearest)
+        shown = ascii if same and not item.isascii() else repr
+        hint = ', '.join(shown(lowered[name]) for name in nearest)
+        return f'unknown class {shown(item)}; the nearest are {hint}'
     if not names_by_id:
         return f'{item} is no class name and no category ids are known; give names'
     nearest = sorted(names_by_id, key=lambda known: abs(known - item))[:3]

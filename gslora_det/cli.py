@@ -3,23 +3,31 @@
 import argparse
 import logging
 import os
-import signal
 import sys
 from pathlib import Path
 from typing import Callable
 
 import torch
 from mmdet.utils import register_all_modules
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dist import get_rank, init_dist, is_main_process
 
+from gslora_det.cfg_options import CfgOptions
 from gslora_det.engine.safe_mmengine import install_atomic_writer, install_safe_loader
+from gslora_det.files import expand_home
+from gslora_det.options import in_one_line
 from gslora_det.quiet import silence_warnings
+from gslora_det.stops import StopSignals
+
+
+def path(text: str) -> str:
+    """The type of arguments that are paths: shells leave the ``~`` of ``--out=~/x`` alone."""
+    return os.path.expanduser(text)
 
 
 def add_common_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that MMDet's train.py and test.py have in common."""
-    parser.add_argument('--work-dir', help='the folder to save logs and results in')
+    parser.add_argument('--work-dir', type=path, help='the folder to save logs and results in')
     add_cfg_options(parser)
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'],
                         default='none', help='job launcher')
@@ -29,8 +37,9 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
 def add_cfg_options(parser: argparse.ArgumentParser) -> None:
     """Adds MMDet's ``--cfg-options``."""
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction,
-        help='override some settings in the config, as xxx=yyy; lists as a="[1,2]"')
+        '--cfg-options', nargs='+', action=CfgOptions,
+        help='override some settings in the config, as xxx=yyy; lists as a="[1,2]"; what '
+        'stands in quotes is text: a="[[\'7\', \'traffic light\']]"')
 
 
 def load_config(args: argparse.Namespace) -> Config:
@@ -39,22 +48,20 @@ def load_config(args: argparse.Namespace) -> Config:
     Raises:
         ValueError: The file does not exist or is no config, or an override does not fit.
     """
+    args.config = path(args.config)
     if not Path(args.config).is_file():
         raise ValueError(f'config {args.config} does not exist')
     try:
         cfg = Config.fromfile(args.config)
     except Exception as error:  # a config is a program: it may raise anything
-        raise ValueError(f'config {args.config} cannot be read: {_one_line(error)}') from error
-    options = args.cfg_options or {}
-    for key, value in options.items():
-        if 'dict(' in str(value):  # MMEngine would take it for a string
-            raise ValueError(f'--cfg-options {key}: dicts cannot be given here; set their '
-                             f'parts, as {key}.name=… or, in a list, {key}.0.name=…')
-    try:
-        cfg.merge_from_dict(options)
-    except (AssertionError, KeyError, TypeError) as error:
-        raise ValueError(f'--cfg-options do not fit {args.config}: {_one_line(error)}'
+        raise ValueError(f'config {args.config} cannot be read: {in_one_line(error)}'
                          ) from error
+    try:
+        cfg.merge_from_dict(args.cfg_options or {})
+    except Exception as error:  # MMEngine's, of many kinds
+        raise ValueError(f'--cfg-options do not fit {args.config}: {in_one_line(error)}'
+                         ) from error
+    expand_home(cfg._cfg_dict)
     cfg.launcher = args.launcher
     if args.launcher != 'none' and not torch.cuda.is_available():
         cfg.model_wrapper_cfg = dict(  # MMEngine's default asks for a GPU
@@ -65,10 +72,6 @@ def load_config(args: argparse.Namespace) -> Config:
     elif not cfg.get('work_dir'):
         cfg.work_dir = str(Path('work_dirs') / Path(args.config).stem)
     return cfg
-
-
-def _one_line(error: Exception) -> str:
-    return ' '.join(f'{type(error).__name__}: {error}'.split())
 
 
 def prepare_process(args: argparse.Namespace) -> None:
@@ -87,14 +90,6 @@ def prepare_process(args: argparse.Namespace) -> None:
     else:
         raise ValueError(f'--launcher {args.launcher} needs GPUs: on CPUs use '
                          'tools/dist_train.sh or tools/dist_test.sh')
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a run as Ctrl-C does."""
-
-
-def _terminate(*_) -> None:
-    raise Terminated
 
 
 def _workers_hang_up_quietly(main_process: int) -> Callable[..., None]:
@@ -117,20 +112,14 @@ def run_tool(main: Callable[[], None], how_to_continue: str = '') -> None:
         main (callable): The tool.
         how_to_continue (str): What a stopped tool says.
     """
-    signal.signal(signal.SIGTERM, _terminate)
     logging.raiseExceptions = False  # no traceback of a log file on a disk that is full
     sys.excepthook = _workers_hang_up_quietly(os.getpid())
     try:
-        main()
+        with StopSignals(f'stopped{how_to_continue}'):
+            main()
     except (ValueError, OSError) as error:
         if os.environ.get('GSLORA_DEBUG'):
             raise
         rank = '' if is_main_process() else f'rank {get_rank()}: '
         print(f'{rank}error: {error}', file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt as stop:
-        for kind in (signal.SIGINT, signal.SIGTERM):  # let a second one not disturb the end
-            signal.signal(kind, signal.SIG_IGN)
-        if is_main_process():
-            print(f'stopped{how_to_continue}', file=sys.stderr)
-        sys.exit(143 if isinstance(stop, Terminated) else 130)

@@ -11,6 +11,7 @@ from typing import Any, Iterator, Union
 
 PathLike = Union[str, Path]
 
+_NAMES = ('metainfo', 'tasks', 'order', 'missing')  # settings that hold no paths
 _DRAFT = '.draft-'  # in the names of temporary files
 
 
@@ -57,6 +58,45 @@ def write_json(path: PathLike, content: Any) -> None:
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     with atomic_write(path) as draft:
         draft.write_text(text + '\n', 'utf-8')
+
+
+def expand_home(settings: Any) -> Any:
+    """Replaces a leading ``~/`` in the texts of nested dicts and lists, dicts in place.
+
+    Names of classes stay as they are.
+    """
+    if isinstance(settings, dict):
+        for key, value in settings.items():
+            if key not in _NAMES:
+                settings[key] = expand_home(value)
+    elif isinstance(settings, (list, tuple)):
+        return type(settings)(map(expand_home, settings))
+    elif isinstance(settings, str) and settings.startswith('~/'):
+        return os.path.expanduser(settings)
+    return settings
+
+
+def as_word(value: Any) -> str:
+    """A value that no text file holds: a class or function by its full name, else as it prints."""
+    if callable(value) and hasattr(value, '__qualname__'):
+        return f'{value.__module__}.{value.__qualname__}'
+    return str(value)
+
+
+def check_writable(path: PathLike) -> None:
+    """Refuses a file to be written later, before the work for it begins; makes nothing.
+
+    Raises:
+        ValueError: It is a folder, or its place is a file or takes no files.
+    """
+    path = Path(path)
+    folder = path.absolute().parent
+    while not folder.exists():
+        folder = folder.parent
+    if path.is_dir():
+        raise ValueError(f'{path} is a folder: name a file in it')
+    if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f'{path} cannot be written: {folder} takes no files')
 
 
 def read_json(path: PathLike) -> Any:

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import traceback
 from numbers import Real
 from typing import Any, Callable, Iterable, List, NamedTuple, Tuple
 
@@ -76,6 +77,17 @@ def check_flags(**flags: Tuple[Any, Rule]) -> None:
              for text in problem('--' + name.replace('_', '-'), value, rule)]
     if found:
         raise ValueError('; '.join(found))
+
+
+def in_one_line(error: BaseException) -> str:
+    """What a library's error says, without line breaks; its kind where that is too little."""
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+    if ' ' not in text.strip():  # a bare assertion, or the key that was not there
+        where = traceback.extract_tb(error.__traceback__)
+        text = f'{type(error).__name__}: {text or where and where[-1].line}'
+    elif not isinstance(error, (ValueError, KeyError, TypeError, ImportError)):
+        text = f'{type(error).__name__}: {text}'
+    return ' '.join(text.split())
 
 
 class OptionError(ValueError):

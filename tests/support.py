@@ -56,7 +56,8 @@ def _script(command, cwd, env, out, err):
     multiprocessing.set_start_method('fork', force=True)  # of a new process, too
     os.chdir(cwd)
     os.environ.update(env)
-    sys.path[:0] = env['PYTHONPATH'].split(os.pathsep)
+    # As Python does with the script's folder.
+    sys.path[:0] = [str(Path(command[0]).resolve().parent), *env['PYTHONPATH'].split(os.pathsep)]
     for descriptor, path in ((1, out), (2, err)):
         os.dup2(os.open(path, os.O_WRONLY), descriptor)
     sys.argv = command

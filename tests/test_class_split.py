@@ -117,6 +117,47 @@ def test_wrong_classes_are_refused_in_one_line(requested, ids, message):
     assert str(error.value).startswith('here: ') and '\n' not in str(error.value)
 
 
+DIGITS = tuple('23456789')  # with the ids 1 to 8
+
+
+@pytest.mark.parametrize(
+    'requested, found',
+    [
+        (['7'], ('7',)),
+        ([9], ('9',)),  # no id, but a name whose quotes were lost
+        ([1], ('2',)),
+        (['2', 8], None),
+        ([7], None),
+        ([np.int64(3)], None),
+        ([True], None),
+    ],
+)
+def test_digits_are_a_name_or_an_id_and_never_a_guess(requested, found):
+    if found:
+        assert resolve_classes(requested, DIGITS, range(1, 9)) == found
+        return
+    with pytest.raises(ValueError) as error:
+        resolve_classes(requested, DIGITS, range(1, 9))
+    if requested != [True]:
+        number = int(requested[-1])
+        assert f"{number} is the name of a class and also the category id of '{number + 1}'" in (
+            str(error.value)
+        )
+
+
+def test_letters_that_look_the_same_are_told_apart():
+    with pytest.raises(ValueError, match=r"unknown class 'e\\u0301t\\xe9'.*'\\xe9t\\xe9'"):
+        resolve_classes(['e\u0301t\xe9'], ['\xe9t\xe9', 'hiver'])
+
+
+@pytest.mark.parametrize('tasks', [[['a', 'b', 'c']], [['a'], ['b', 'c']]])
+def test_a_task_that_leaves_no_class_is_refused(tasks):
+    with pytest.raises(ValueError, match=f'task {len(tasks)} leaves no class to retain'):
+        TaskSequence(list('abc'), tasks)
+    with pytest.raises(ValueError, match='to retain that sequence.missing does not name'):
+        TaskSequence(list('abcd'), tasks, missing=['d'])
+
+
 @pytest.mark.parametrize(
     'config, message',
     [

@@ -1,11 +1,12 @@
 """Runs every method in every setting and puts the results into one table and one plot."""
 
+import stops  # isort: skip  # noqa: F401  (a stop from here on is one line)
 import argparse
 import sys
 from pathlib import Path
 
 import gslora_det  # noqa: F401  (registers everything)
-from gslora_det.cli import add_cfg_options, load_config, prepare_process, run_tool
+from gslora_det.cli import add_cfg_options, load_config, path, prepare_process, run_tool
 from gslora_det.engine.comparison import PARTS, Comparison
 from gslora_det.report.comparison import write_results, write_tuning
 
@@ -20,7 +21,7 @@ def parse_args() -> argparse.Namespace:
                         help="run the methods' grids instead of the table")
     parser.add_argument('--keep-weights', action='store_true',
                         help='keep the unlearned detectors of the cells that it runs')
-    parser.add_argument('--work-dir', help='the folder to save runs and results in')
+    parser.add_argument('--work-dir', type=path, help='the folder to save runs and results in')
     add_cfg_options(parser)
     parser.set_defaults(launcher='none', local_rank=0)
     args = parser.parse_args()

@@ -1,5 +1,6 @@
 """Says whether everything is in place, and what to do where it is not."""
 
+import stops  # isort: skip  # noqa: F401  (a stop from here on is one line)
 import argparse
 import sys
 

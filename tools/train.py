@@ -1,13 +1,14 @@
 """Trains what a config says: a sequence of erasures, or a plain MMDet config."""
 
+import stops  # isort: skip  # noqa: F401  (a stop from here on is one line)
 import argparse
 
 import torch
 
 import gslora_det  # noqa: F401  (registers everything)
-from gslora_det.cli import add_common_flags, load_config, prepare_process, run_tool
+from gslora_det.cli import add_common_flags, load_config, path, prepare_process, run_tool
 from gslora_det.engine.plain import train_plain
-from gslora_det.engine.sequence import UnlearningSequence
+from gslora_det.engine.sequence import UnlearningSequence, check_resumable
 
 
 def parse_args() -> argparse.Namespace:
@@ -18,7 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--auto-scale-lr', action='store_true',
                         help='scale the learning rate to the total batch size')
     parser.add_argument(
-        '--resume', nargs='?', const='auto',
+        '--resume', nargs='?', const='auto', type=path,
         help='continue: a sequence from its work dir; a plain run from the given '
         'checkpoint, or from the latest one')
     add_common_flags(parser)
@@ -44,6 +45,7 @@ def main() -> None:
         train_plain(cfg, args.resume)
         return
     if args.resume not in (None, 'auto'):
+        check_resumable(args.resume)
         cfg.work_dir = args.resume
     UnlearningSequence(cfg, resume=args.resume is not None).run()
 

@@ -1,18 +1,19 @@
 """Checks that a sequence's folder holds what its record says, and measures it again."""
 
+import stops  # isort: skip  # noqa: F401  (a stop from here on is one line)
 import argparse
 import sys
 from pathlib import Path
 
 import gslora_det  # noqa: F401  (registers everything)
-from gslora_det.cli import prepare_process, run_tool
+from gslora_det.cli import path, prepare_process, run_tool
 from gslora_det.engine.doctor import diagnose
 from gslora_det.engine.verification import verification
 
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('work_dir', type=Path, help='the work dir of a sequence')
+    parser.add_argument('work_dir', type=path, help='the work dir of a sequence')
     parser.add_argument('--no-metrics', action='store_true',
                         help='only compare files; does not run the config in the folder')
     parser.set_defaults(launcher='none', local_rank=0)
@@ -22,7 +23,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     prepare_process(args)
-    sys.exit(0 if diagnose(verification(args.work_dir, not args.no_metrics)) else 1)
+    sys.exit(0 if diagnose(verification(Path(args.work_dir), not args.no_metrics)) else 1)
 
 
 if __name__ == '__main__':

@@ -1,10 +1,11 @@
 """Draws validation images before and after an erasure, beside the ground truth."""
 
+import stops  # isort: skip  # noqa: F401  (a stop from here on is one line)
 import argparse
 from pathlib import Path
 
 import gslora_det  # noqa: F401  (registers everything)
-from gslora_det.cli import add_common_flags, load_config, prepare_process, run_tool
+from gslora_det.cli import add_common_flags, load_config, path, prepare_process, run_tool
 from gslora_det.engine.visualize import visualize
 
 
@@ -22,7 +23,8 @@ def parse_args() -> argparse.Namespace:
                        'lost, or ghosts (default: 20)')
     parser.add_argument('--score-thr', type=float, default=0.3,
                         help='only detections with a score above it count (default: 0.3)')
-    parser.add_argument('--out', help='folder of the pictures (default: WORK_DIR/pictures)')
+    parser.add_argument('--out', type=path,
+                        help='folder of the pictures (default: WORK_DIR/pictures)')
     add_common_flags(parser)
     return parser.parse_args()
 
