@@ -26,8 +26,10 @@ from torch import Tensor, nn
 from gslora_det.engine.unpickling import CheckpointError, unpickle
 from gslora_det.files import atomic_write, folder_lock
 
-ADAPTER_FORMAT = '1'
-FACTS = ('task', 'forgotten', 'old')  # what a task's files say of it
+ADAPTER_FORMAT = '2'  # from which on an adapter names its weights
+# What a task's files say of it: its classes, those erased before, and the SHA-256 of the file
+# of weights before any erasure.
+FACTS = ('task', 'forgotten', 'old', 'original')
 
 
 def _is_url(source: Union[str, Path]) -> bool:
@@ -65,6 +67,22 @@ def fetch(source: Union[str, Path]) -> Path:
     return path
 
 
+def exists(source: Union[str, Path]) -> bool:
+    """Whether there is a file, or a URL that may be downloaded."""
+    return isinstance(source, (str, Path)) and (
+        _is_url(source) or local_path(source).is_file())
+
+
+def check_exists(source: Union[str, Path]) -> None:
+    """Refuses a path to nothing, before any work.
+
+    Raises:
+        CheckpointError: There is no such file.
+    """
+    if not exists(source):
+        raise CheckpointError(f'checkpoint {source} does not exist')
+
+
 def _download(url: str, path: Path) -> None:
     try:
         with atomic_write(path) as draft:
@@ -85,9 +103,8 @@ def read_checkpoint(source: Union[str, Path], map_location: Any = 'cpu') -> Dict
     Raises:
         CheckpointError: The file is missing, broken, or would run code.
     """
+    check_exists(source)
     path = fetch(source)
-    if not path.is_file():
-        raise CheckpointError(f'checkpoint {path} does not exist')
     if path.suffix == '.safetensors':
         return dict(state_dict=_read_safetensors(path)[0])
     content = unpickle(path, map_location)
@@ -201,7 +218,7 @@ def save_weights(state: Dict[str, Tensor], path: Union[str, Path], meta: dict,
     state = _writable(state, path)
     # Into memory first: what the disk refuses is then an OSError, which says so.
     content = io.BytesIO()
-    torch.save(dict(meta=_plain(meta), state_dict=collections.OrderedDict(state)), content)
+    torch.save(dict(meta=plain(meta), state_dict=collections.OrderedDict(state)), content)
     with atomic_write(path) as draft:
         draft.write_bytes(content.getvalue())
 
@@ -218,12 +235,18 @@ def _writable(state: Dict[str, Tensor], path: Union[str, Path]) -> Dict[str, Ten
             for key, value in state.items()}
 
 
-def _plain(value: Any) -> Any:
-    """The value in plain types; a tuple becomes a list."""
+def plain(value: Any) -> Any:
+    """The value in plain types; a tuple or an array becomes a list.
+
+    Raises:
+        CheckpointError: It holds something else, which would not load safely.
+    """
+    if hasattr(value, 'tolist'):  # NumPy's arrays and numbers
+        value = value.tolist()
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -244,6 +267,11 @@ def save_adapter(state: Dict[str, Tensor], path: Union[str, Path],
     content = save(state, dict(metadata, sha256=_digest(state, metadata)))
     with atomic_write(path) as draft:
         draft.write_bytes(content)
+
+
+def weights_digest(state: Dict[str, Tensor]) -> str:
+    """A SHA-256 of weights by name: the same in whatever file, and on whatever device."""
+    return _digest({key: value.detach().cpu().contiguous() for key, value in state.items()}, {})
 
 
 def load_adapter(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[str, str]]:

@@ -16,7 +16,7 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 from mmengine.config import Config
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gslora_det.engine.checkpoint import fetch
+from gslora_det.engine.checkpoint import check_exists, fetch
 from gslora_det.engine.record import FILE_NAME
 from gslora_det.engine.task_config import RunConfig
 from gslora_det.files import atomic_write, folder_lock, read_json, sha256, write_json
@@ -176,11 +176,13 @@ class Comparison:
             list[Cell]: Those that failed.
         """
         failed = []
+        for cell in {cell.setting: cell for cell in cells}.values():
+            check_exists(self.config(cell).load_from)
         (self.work_dir / 'cells').mkdir(parents=True, exist_ok=True)
         finished = self.results(cells)
         open_cells = [cell for cell in cells if cell not in finished]
         configs = {cell.name: self.config(cell) for cell in open_cells}
-        with Progress(TextColumn('{task.description}'), BarColumn(None),
+        with Progress(TextColumn('{task.description}', markup=False), BarColumn(None),
                       MofNCompleteColumn(), TextColumn('left'),
                       TimeRemainingColumn(), speed_estimate_period=math.inf) as progress:
             bar = progress.add_task('', total=sum(map(_steps, configs.values())))
@@ -193,15 +195,16 @@ class Comparison:
                     run = free and not self.results([cell])  # else another process has it
                     if run and not self._run(cell, configs[cell.name], folder, train):
                         failed.append(cell)
-                        progress.console.print(
-                            f'{cell.name} failed: see {folder}/log.txt', soft_wrap=True)
+                        progress.console.print(f'{cell.name} failed: see {folder}/log.txt',
+                                               soft_wrap=True, markup=False)
                     elif run and not keep_weights:
                         for task in (folder / 'run').glob('task_*'):
                             shutil.rmtree(task)
                 progress.advance(bar, _steps(configs[cell.name]))
                 if run and not progress.console.is_terminal:  # where no bar is drawn
                     left = timedelta(seconds=progress.tasks[bar].time_remaining or 0)
-                    progress.console.print(f'{cell.name}: ended, left {left}', soft_wrap=True)
+                    progress.console.print(f'{cell.name}: ended, left {left}', soft_wrap=True,
+                                           markup=False)
         return failed
 
     def _run(self, cell: Cell, cfg: Config, folder: Path, train: Path) -> bool:

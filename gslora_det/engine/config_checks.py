@@ -3,6 +3,7 @@
 import inspect
 from typing import Any, Dict, List, Tuple
 
+import torch
 from mmdet.registry import HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.config import Config
 
@@ -10,6 +11,7 @@ from gslora_det.datasets.branch_dataset import BRANCHES
 from gslora_det.options import (
     COUNT,
     COUNT_OR_ZERO,
+    FLAG,
     LIST,
     NOT_NEGATIVE,
     POSITIVE,
@@ -32,6 +34,16 @@ _SEQUENCE = dict(
     missing=LIST, checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED,
     mixed_images=one_of('background', 'ignore'))
 _BRANCH = dict(batch_size=COUNT, fraction=SHARE, shots=COUNT, per=one_of('class', 'total'))
+# What the AP of a record is: COCO's own, of boxes, under the names that are read.
+_EVALUATOR = dict(
+    prefix=Rule("'coco' or nothing, the results are read by it", lambda v: v == 'coco'),
+    format_only=Rule('False or nothing, it would measure nothing', lambda v: v is False),
+    metric=Rule("'bbox', only boxes are measured", lambda v: v in ('bbox', ['bbox'])),
+    iou_thrs=Rule('nothing, AP is that of IoU 0.50 to 0.95', lambda v: v is None),
+    proposal_nums=Rule('three whole numbers with 100 among them, AP counts 100 an image',
+                       lambda v: LIST.holds(v) and len(v) == 3 and 100 in v
+                       and all(map(COUNT.holds, v))),
+    collect_device=one_of('cpu', 'gpu'))
 # The sequence tells the method these.
 _GIVEN = dict(classes=['a', 'b'], split=dict(retained=['a'], forgotten=['b']), task=1)
 
@@ -42,17 +54,28 @@ def check_config(cfg: Config) -> None:
     Raises:
         ValueError: Something is missing, unknown or out of range; one line lists all.
     """
-    for key in ('sequence', 'method', 'optim_wrapper', 'randomness'):
+    for key in ('sequence', 'method', 'optim_wrapper', 'randomness', 'default_hooks', 'visualizer',
+                'env_cfg'):
         if not isinstance(cfg.get(key) or {}, dict):
             raise ValueError(f'{cfg.filename}: {key} is {cfg[key]!r}: set dict(…)')
+    for key in ('param_scheduler', 'custom_hooks'):
+        for name, part in listed(cfg, key):
+            if not isinstance(part, dict):
+                raise ValueError(f'{cfg.filename}: {name} is {part!r}: set dict(type=…)')
     problems = [f'{key} is missing' for key in _NEEDED if not cfg.get(key)]
+    problems += [f'{name} is {value!r}: set a path as text; one with a comma needs quotes'
+                 for name, value in (('load_from', cfg.get('load_from')), ('sequence.original', (
+                     cfg.get('sequence') or {}).get('original')))
+                 if value and not isinstance(value, str)]
     problems += _check_sequence(cfg.sequence or {})
     problems += _check_method(cfg.get('method') or {}, cfg.sequence or {})
     problems += _check_optimizer(cfg.get('optim_wrapper') or {})
     problems += _check_types(cfg)
+    problems += _check_loaders(cfg)
     problems += _check_evaluators(cfg)
     problems += _check_lost(cfg)
-    problems += _check_values('randomness.', cfg.get('randomness') or {}, dict(seed=SEED))
+    problems += _check_randomness(cfg.get('randomness') or {})
+    problems += _check_auto_scale(cfg.get('auto_scale_lr') or {})
     if problems:
         raise ValueError(f'{cfg.filename}: ' + '; '.join(problems))
 
@@ -141,7 +164,10 @@ def _options(method: type) -> List[str]:
 
 
 def _check_optimizer(wrapper: dict) -> List[str]:
-    return (_check_values('optim_wrapper.optimizer.', wrapper.get('optimizer') or {},
+    amp = type_name(wrapper) == 'AmpOptimWrapper' and not torch.cuda.is_available()
+    return (['optim_wrapper.type: AmpOptimWrapper needs a GPU: set OptimWrapper, or leave it to '
+             '--amp, which takes bfloat16 on a CPU'] * amp
+            + _check_values('optim_wrapper.optimizer.', wrapper.get('optimizer') or {},
                           dict(lr=POSITIVE, weight_decay=NOT_NEGATIVE))
             + _check_values('optim_wrapper.clip_grad.', wrapper.get('clip_grad') or {},
                             dict(max_norm=POSITIVE)))
@@ -153,7 +179,7 @@ def _check_types(cfg: Config) -> List[str]:
     parts = [('optim_wrapper', wrapper, OPTIM_WRAPPERS),
              ('optim_wrapper.optimizer', wrapper.get('optimizer'), OPTIMIZERS)]
     for key, registry in (('param_scheduler', PARAM_SCHEDULERS), ('custom_hooks', HOOKS)):
-        parts += [(name, part, registry) for name, part in _listed(cfg, key)]
+        parts += [(name, part, registry) for name, part in listed(cfg, key)]
     problems = []
     for name, part, registry in parts:
         kind = part.get('type') if isinstance(part, dict) else None
@@ -163,29 +189,62 @@ def _check_types(cfg: Config) -> List[str]:
     return problems
 
 
+def _check_loaders(cfg: Config) -> List[str]:
+    problems = []
+    for key in ('train_dataloader', 'val_dataloader'):
+        loader = cfg.get(key)
+        if loader and not isinstance(loader, dict):
+            problems.append(f'{key} is {loader!r}: set dict(…)')
+        elif loader and not isinstance(loader.get('dataset'), dict):
+            problems.append(f'{key}.dataset is {loader.get("dataset")!r}: set dict(type=…)')
+    return problems
+
+
 def _check_evaluators(cfg: Config) -> List[str]:
-    """Only this metric can be split by class."""
-    return [f"{key} must be one dict(type='CocoMetric', ann_file=…), which is split by class"
-            for key in ('val_evaluator', 'test_evaluator')
-            if cfg.get(key) and _type_name(cfg[key]) not in ('CocoMetric', 'SplitCocoMetric')]
+    """Only one metric can be split by class, and a sequence reads COCO's AP from it."""
+    problems = [
+        f"{key} must be one dict(type='CocoMetric', ann_file=…), which is split by class"
+        for key in ('val_evaluator', 'test_evaluator')
+        if cfg.get(key) and type_name(cfg[key]) not in ('CocoMetric', 'SplitCocoMetric')]
+    if problems or not cfg.get('val_evaluator'):
+        return problems
+    problems = _check_values('val_evaluator.', cfg.val_evaluator, _EVALUATOR)
+    if cfg.val_evaluator.get('collect_device') == 'gpu' and not torch.cuda.is_available():
+        problems.append('val_evaluator.collect_device is gpu, and there is none: leave it out')
+    return problems
+
+
+def _check_randomness(settings: dict) -> List[str]:
+    known = dict(seed=SEED, diff_rank_seed=FLAG, deterministic=FLAG)
+    return ([unknown(key, known, 'randomness has no setting')
+             for key in settings if key not in known]
+            + _check_values('randomness.', settings, known))
+
+
+def _check_auto_scale(settings: dict) -> List[str]:
+    if isinstance(settings, dict) and (not settings.get('enable') or COUNT.holds(
+            settings.get('base_batch_size'))):
+        return []
+    return [f'auto_scale_lr is {settings!r}: set dict(enable=…, base_batch_size=…)']
 
 
 def _check_lost(cfg: Config) -> List[str]:
     """What would be accepted and do nothing: a task counts steps, and ends with the last."""
     return ([f'{name} counts epochs, which a task does not have: set by_epoch=False'
-             for name, part in _listed(cfg, 'param_scheduler')
+             for name, part in listed(cfg, 'param_scheduler')
              if isinstance(part, dict) and part.get('by_epoch', True)]
             + [f"{name}: a task keeps its last weights, not an EMAHook's mean: leave it out"
-               for name, part in _listed(cfg, 'custom_hooks') if _type_name(part) == 'EMAHook'])
+               for name, part in listed(cfg, 'custom_hooks') if type_name(part) == 'EMAHook'])
 
 
-def _listed(cfg: Config, key: str) -> List[Tuple[str, Any]]:
+def listed(cfg: dict, key: str, prefix: str = '') -> List[Tuple[str, Any]]:
     """The parts of a setting that is one or a list, with their names."""
     parts = cfg.get(key) or []
     parts = parts if LIST.holds(parts) else [parts]
-    return [(f'{key}.{number}', part) for number, part in enumerate(parts)]
+    return [(f'{prefix}{key}.{number}', part) for number, part in enumerate(parts)]
 
 
-def _type_name(part: Any) -> str:
+def type_name(part: Any) -> str:
+    """The name of a config's type, whether given as a name, with its scope, or as a class."""
     kind = part.get('type') if isinstance(part, dict) else None
     return getattr(kind, '__name__', str(kind)).rpartition('.')[2]

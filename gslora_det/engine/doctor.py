@@ -8,7 +8,7 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from gslora_det.compat import mmcv_ops
-from gslora_det.engine.checkpoint import load_weights, read_weights
+from gslora_det.engine.checkpoint import exists, load_weights, read_weights
 from gslora_det.engine.provenance import device_name, package_versions
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.quiet import quiet
@@ -26,9 +26,11 @@ def checks(cfg: Optional[Config] = None) -> Iterator[Check]:
     yield 'mmcv operators', _operators
     yield 'device', device_name
     if cfg is not None:
-        yield 'data set', lambda: _data_set(cfg)
         if 'sequence' in cfg or cfg.get('load_from'):
             yield 'checkpoint', lambda: _checkpoint(cfg)
+        if cfg.get('load_from') and not exists(cfg.load_from):
+            return  # perhaps the wrong folder: Glyph80 would be drawn in it
+        yield 'data set', lambda: _data_set(cfg)
         if 'sequence' in cfg:
             yield 'class names, buffers and method', lambda: _sequence(cfg)
 

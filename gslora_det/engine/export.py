@@ -1,5 +1,6 @@
 """Plain MMDet checkpoints from weights and adapters."""
 
+import contextlib
 import copy
 import json
 from pathlib import Path
@@ -12,11 +13,16 @@ from mmengine.config import Config
 from gslora_det.engine.checkpoint import (
     FACTS,
     CheckpointError,
+    check_exists,
     load_adapter,
     load_weights,
+    plain,
     read_meta,
     save_weights,
+    weights_digest,
 )
+from gslora_det.engine.plan import check_classes
+from gslora_det.files import check_writable
 
 
 def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
@@ -33,25 +39,56 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
         half (bool): Store half-precision weights.
 
     Raises:
-        CheckpointError: A file does not fit the detector; nothing is written.
+        CheckpointError: A file does not fit the detector, or an adapter was trained on other
+            weights than those it would be folded into; nothing is written.
     """
+    check_writable(out)
+    check_exists(weights)
     detector = MODELS.build(copy.deepcopy(cfg.model))  # MMDet writes into its config
     load_weights(detector, weights)
     state, known = detector.state_dict(), read_meta(weights)
+    digest, given = weights_digest(state), weights
     for adapter in adapters:
-        known = _fold(state, adapter)
+        matrices, facts = load_adapter(adapter)
+        _check_base(adapter, facts, digest, given)
+        _fold(state, adapter, matrices, float(facts['scaling']))
+        known = {key: json.loads(facts[key]) for key in FACTS if key in facts}
+        digest, given = facts['merged'], f'what {adapter} makes of {given}'
     dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
+    check_classes(read_meta(weights), weights, dataset.metainfo['classes'])
     meta = {key: known[key] for key in FACTS if key in known}
-    meta['dataset_meta'] = dict(
-        classes=list(dataset.metainfo['classes']),
-        palette=[list(colour) for colour in dataset.metainfo.get('palette') or []])
+    meta['dataset_meta'] = dataset_meta(dataset)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     save_weights(state, out, meta, half)
 
 
-def _fold(state: dict, adapter: str) -> dict:
-    """Adds s B A of every layer of an adapter to the weights; returns its facts."""
-    matrices, metadata = load_adapter(adapter)
+def dataset_meta(dataset) -> dict:
+    """What a checkpoint says of its data set: its meta information, as MMEngine stores it.
+
+    Without a palette there is none in it, for MMDetection then makes one up; what is of no
+    plain type is left out, for it would not load safely.
+    """
+    known = {}
+    for key, value in dataset.metainfo.items():
+        with contextlib.suppress(CheckpointError):
+            known[key] = plain(value)
+    return {key: value for key, value in known.items() if key != 'palette' or value}
+
+
+def _check_base(adapter: str, facts: dict, digest: str, given: str) -> None:
+    """Refuses weights that the adapter was not trained on: nobody measured what comes out."""
+    if facts['base'] == digest:
+        return
+    erases, before = (', '.join(json.loads(facts[key])) for key in ('forgotten', 'old'))
+    raise CheckpointError(
+        f'{adapter} (erases {erases}; erased before: {before or "nothing"}) was trained on '
+        f'weights of digest {facts["base"][:12]}, and {given} has {digest[:12]}: give the weights '
+        'that it was trained on, with the adapters between, each once and in the order of their '
+        'tasks')
+
+
+def _fold(state: dict, adapter: str, matrices: dict, scaling: float) -> None:
+    """Adds s B A of every layer of an adapter to the weights."""
     layers = {name.rpartition('.')[0] for name in matrices}
     if not layers:
         raise CheckpointError(f'{adapter} holds no layers')
@@ -63,5 +100,4 @@ def _fold(state: dict, adapter: str) -> dict:
                 or len(lora_a) != lora_b.shape[1]):
             raise CheckpointError(f'{adapter} does not fit the detector at {layer}')
         with torch.no_grad():
-            weight += float(metadata['scaling']) * lora_b @ lora_a
-    return {key: json.loads(metadata[key]) for key in FACTS if key in metadata}
+            weight += scaling * lora_b @ lora_a

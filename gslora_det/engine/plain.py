@@ -10,13 +10,15 @@ from mmengine.runner import Runner
 from gslora_det.class_split import ClassSplit, resolve_classes
 from gslora_det.engine.checkpoint import (
     CheckpointError,
+    check_exists,
     last_checkpoint,
     load_weights,
     read_checkpoint,
     read_meta,
 )
 from gslora_det.engine.config_checks import check_config
-from gslora_det.engine.plan import Annotations, class_splits
+from gslora_det.engine.plan import Annotations, check_classes, class_splits, plain_dataset
+from gslora_det.engine.rehearsal import check_all_are_measured
 
 
 def train_plain(cfg: Config, resume: Optional[str] = None) -> None:
@@ -47,6 +49,21 @@ def train_plain(cfg: Config, resume: Optional[str] = None) -> None:
     Runner.from_cfg(cfg).train()
 
 
+def settle_test_data(cfg: Config) -> None:
+    """Makes the validation data the test data of a config that has none of its own.
+
+    Raises:
+        ValueError: It has neither.
+    """
+    for kind in ('test', 'val'):
+        if cfg.get(f'{kind}_dataloader') and cfg.get(f'{kind}_evaluator'):
+            cfg.test_dataloader = cfg[f'{kind}_dataloader']
+            cfg.test_evaluator = cfg[f'{kind}_evaluator']
+            return
+    raise ValueError(f'{cfg.filename} has no data to measure on: set test_dataloader and '
+                     'test_evaluator, or val_dataloader and val_evaluator')
+
+
 def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
              out: Optional[str] = None) -> dict:
     """Measures a checkpoint, the original or a merged one, on the test data.
@@ -61,9 +78,9 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
     Returns:
         dict: The metric's results.
     """
+    check_exists(checkpoint)  # before any data are drawn
     cfg = copy.deepcopy(cfg)
-    if not (cfg.get('test_dataloader') and cfg.get('test_evaluator')):
-        cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
+    settle_test_data(cfg)
     if 'sequence' in cfg:
         cfg.test_evaluator = _split_evaluator(cfg, checkpoint, task)
     cfg.test_cfg = dict(type='TestLoop')
@@ -86,8 +103,13 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
 
 def _split_evaluator(cfg: Config, checkpoint: str, task: Optional[int]) -> dict:
     check_config(cfg)
+    cfg.test_dataloader.dataset = plain_dataset(cfg.test_dataloader, 'test_dataloader')
     annotations = Annotations(cfg.test_dataloader.dataset, cfg.get('missing_data_hint', ''))
+    evaluator = annotations.evaluator(cfg.test_evaluator, 'test_evaluator')
+    check_all_are_measured(Runner.build_dataloader(cfg.test_dataloader), len(annotations),
+                           'test_dataloader')
     known = read_meta(checkpoint)
+    check_classes(known, checkpoint, annotations.classes)
     if task is None and 'forgotten' in known:
         missing = cfg.sequence.get('missing') or ()
         split = ClassSplit.among(
@@ -100,4 +122,4 @@ def _split_evaluator(cfg: Config, checkpoint: str, task: Optional[int]) -> dict:
         if not 1 <= task <= len(splits):
             raise ValueError(f'--task is {task}: {cfg.filename} has tasks 1 to {len(splits)}')
         split = splits[task - 1]
-    return dict(cfg.test_evaluator, type='SplitCocoMetric', splits=split.measured())
+    return dict(evaluator, type='SplitCocoMetric', splits=split.measured())

@@ -11,8 +11,8 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader, Subset
 
-from gslora_det.engine.checkpoint import load_weights
-from gslora_det.engine.plan import Annotations
+from gslora_det.engine.checkpoint import load_weights, read_meta
+from gslora_det.engine.plan import Annotations, check_classes, plain_dataset
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.evaluation import Detections, Objects
 from gslora_det.quiet import quiet
@@ -45,6 +45,7 @@ def validation_set(cfg: Config) -> Tuple[Any, Dict[int, Tuple[int, dict]]]:
     if 'val_dataloader' not in cfg:
         raise ValueError(f'{cfg.filename} has no val_dataloader')
     init_default_scope(cfg.get('default_scope', 'mmdet'))
+    cfg.val_dataloader.dataset = plain_dataset(cfg.val_dataloader, 'val_dataloader')
     hint = cfg.get('missing_data_hint', '')
     Annotations(cfg.val_dataloader.dataset, hint).check_images()  # may draw Glyph80
     with quiet():
@@ -66,9 +67,12 @@ def predict(cfg: Config, weights: str,
         dict[int, Prediction]: By image id, in the order of the data set.
 
     Raises:
-        ValueError: The weights do not fit, or there is no image of an id.
+        ValueError: The weights do not fit or know other classes, or there is no image of an
+            id.
     """
+    meta = read_meta(weights)  # before any data are drawn
     dataset, infos = validation_set(cfg)
+    check_classes(meta, weights, dataset.metainfo['classes'])
     with quiet():
         detector = MODELS.build(copy.deepcopy(cfg.model))  # MMDet writes into its config
         load_weights(detector, weights)

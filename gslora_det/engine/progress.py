@@ -23,12 +23,12 @@ class SequenceProgress(Progress):
 
     def __init__(self, total: int) -> None:
         super().__init__(
-            TextColumn('{task.description}'), BarColumn(None), MofNCompleteColumn(),
+            TextColumn('{task.description}', markup=False), BarColumn(None), MofNCompleteColumn(),
             TimeElapsedColumn(), TextColumn('left'),
             TimeRemainingColumn(elapsed_when_finished=False),
             # The stream of this moment: the libraries are silenced by replacing it.
-            console=Console(file=sys.stdout, highlight=False), redirect_stdout=False,
-            redirect_stderr=False, disable=not is_main_process(),
+            console=Console(file=sys.stdout, highlight=False, markup=False, emoji=False),
+            redirect_stdout=False, redirect_stderr=False, disable=not is_main_process(),
             speed_estimate_period=120)
         self.bar = self.add_task('', total=total)
 

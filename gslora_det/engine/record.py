@@ -6,13 +6,14 @@ import math
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from gslora_det.engine.checkpoint import fetch
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.evaluation import h_mean
-from gslora_det.files import read_json, sha256, write_json
+from gslora_det.files import as_word, read_json, sha256, write_json
 
 FORMAT_VERSION = 1
 FILE_NAME = 'sequence.json'
@@ -22,7 +23,8 @@ _SETTINGS = ('model', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'rand
 _SEQUENCE_SETTINGS = ('iters', 'epochs', 'forget', 'retain', 'mixed_images', 'missing')
 
 
-def _null(value: Optional[float]) -> Optional[float]:
+def null(value: Optional[float]) -> Optional[float]:
+    """A number that JSON takes; None for what was not measured."""
     return None if value is None or math.isnan(value) else float(value)
 
 
@@ -35,7 +37,7 @@ def split_metrics(results: Dict[str, float], suffix: str = '') -> dict:
             task 1.
     """
     def read(protocol: str) -> dict:
-        return {f'AP_{name}': _null(results.get(f'coco/AP_{name}{suffix}{protocol}'))
+        return {f'AP_{name}': null(results.get(f'coco/AP_{name}{suffix}{protocol}'))
                 for name in ('retained', 'forgotten', 'old', 'missing')}
 
     return dict(read(''), reference=read('_reference'))
@@ -54,13 +56,23 @@ def with_h(metrics: dict, original: dict) -> dict:
 
 def class_precisions(results: Dict[str, float], classes: List[str]) -> dict:
     """AP of each class from the metric's classwise results."""
-    return {name: _null(results.get(f'coco/{name}_precision')) for name in classes}
+    return {name: null(results.get(f'coco/{name}_precision')) for name in classes}
 
 
-def new_record(cfg: Config, plan: List[TaskPlan]) -> dict:
-    """A record in which no task is finished."""
+def new_record(cfg: Config, plan: List[TaskPlan], before: Optional[dict] = None) -> dict:
+    """A record in which no task is finished.
+
+    Args:
+        cfg (Config): The config of the sequence.
+        plan (list[TaskPlan]): Its tasks.
+        before (dict, optional): ``file`` and ``sha256`` of the weights before any erasure,
+            where an earlier sequence began with them.
+    """
     method, weights = _plain(cfg.method.to_dict()), cfg.load_from
+    earlier = dict(original_weights=before,
+                   erased_before=list(plan[0].split.old)) if before else {}
     return dict(
+        earlier,
         format_version=FORMAT_VERSION, name=Path(cfg.filename).stem, method=method['type'],
         method_config=method, request=[list(task.split.forgotten) for task in plan],
         buffers=[task.buffers for task in plan], settings=_settings(cfg),
@@ -68,20 +80,29 @@ def new_record(cfg: Config, plan: List[TaskPlan]) -> dict:
 
 
 def _settings(cfg: Config) -> dict:
-    """The settings that the result depends on."""
+    """The settings that the result depends on; files count by their content."""
     known = cfg.to_dict()
     found = {key: known[key] for key in _SETTINGS if key in known}
     found['sequence'] = {key: value for key, value in known['sequence'].items()
                          if key in _SEQUENCE_SETTINGS}
-    found['data'] = {name: known[f'{name}_dataloader']['dataset'] for name in ('train', 'val')}
-    found['data']['val_evaluator'] = known['val_evaluator']
+    found['data'] = {name: _data(known[f'{name}_dataloader']['dataset'])
+                     for name in ('train', 'val')}
+    found['data']['val_evaluator'] = {
+        key: value for key, value in known['val_evaluator'].items() if key != 'ann_file'}
     found['processes'] = get_world_size()
     return _plain(found)
 
 
+def _data(dataset: dict) -> dict:
+    """A data set's settings, with a hash of the annotations instead of their place."""
+    path = DATASETS.build(dict(dataset, pipeline=[], lazy_init=True)).ann_file
+    return dict({key: value for key, value in dataset.items()
+                 if key not in ('data_root', 'ann_file')}, annotations_sha256=sha256(path))
+
+
 def _plain(settings: dict) -> dict:
     """Settings in the types that JSON gives back."""
-    return json.loads(json.dumps(settings, default=repr), parse_constant=str)
+    return json.loads(json.dumps(settings, default=as_word), parse_constant=str)
 
 
 def flat(value: Any, name: str = '') -> dict:
@@ -123,11 +144,17 @@ def load_record(work_dir: Path, expected: dict) -> dict:
             are not those that were recorded.
     """
     record = read_record(work_dir)
-    for key in ('request', 'buffers', 'method_config', 'weights'):
+    for key in ('request', 'buffers', 'method_config'):
         if record.get(key) != expected[key]:
             raise ValueError(f'{work_dir} holds another sequence ({key} differs): resume '
                              'with the config it was started with, or set another '
                              '--work-dir')
+    for key in ('weights', 'original_weights'):
+        before, now = (side.get(key) or {} for side in (record, expected))
+        if before.get('sha256') != now.get('sha256'):
+            raise ValueError(f'{work_dir} was started from {before.get("file")} and not from '
+                             f'{now.get("file")}, which has another sha256: resume with what it '
+                             'was started with, or set another --work-dir')
     if 'settings' in record:  # earlier versions did not keep them
         before, now = flat(record['settings']), flat(expected['settings'])
         for key in sorted({*before, *now}):
@@ -146,9 +173,20 @@ def load_record(work_dir: Path, expected: dict) -> dict:
 def original_of(record: dict) -> list:
     """What the original model's AP depends on."""
     settings = record.get('settings', {})
+    return [record['request'], weights_before(record)['sha256'], *measured_on(record),
+            settings.get('sequence', {}).get('missing')]
+
+
+def weights_before(record: dict) -> dict:
+    """File and sha256 of the weights before any erasure, in this sequence or an earlier one."""
+    return record.get('original_weights') or record['weights']
+
+
+def measured_on(record: dict) -> list:
+    """The detector and the data of a record's measurements."""
+    settings = record.get('settings', {})
     data = settings.get('data', {})
-    return [record['request'], record['weights'], settings.get('model'), data.get('val'),
-            data.get('val_evaluator'), settings.get('sequence', {}).get('missing')]
+    return [settings.get('model'), data.get('val'), data.get('val_evaluator')]
 
 
 def check_file(work_dir: Path, entry: dict) -> str:

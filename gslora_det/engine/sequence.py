@@ -2,6 +2,7 @@
 
 import contextlib
 import resource
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, List, Optional
@@ -10,15 +11,18 @@ import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
+from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
 from gslora_det.engine.checkpoint import last_checkpoint, load_weights
+from gslora_det.engine.export import dataset_meta
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.hooks.progress_hook import ProgressHook
 from gslora_det.engine.hooks.stopwatch_hook import StopwatchHook
+from gslora_det.engine.origin import first_original, is_there, split_means
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.provenance import now, provenance
@@ -27,13 +31,17 @@ from gslora_det.engine.record import (
     class_precisions,
     file_entry,
     load_record,
+    measured_on,
     new_record,
+    null,
     original_of,
     read_record,
     save_record,
     split_metrics,
+    weights_before,
     with_h,
 )
+from gslora_det.engine.rehearsal import named, rehearse
 from gslora_det.engine.safe_mmengine import install_atomic_writer, install_safe_loader
 from gslora_det.engine.task_config import (
     BUFFERS,
@@ -43,11 +51,33 @@ from gslora_det.engine.task_config import (
     evaluation_config,
     task_config,
 )
-from gslora_det.files import atomic_write, folder_lock, read_json, remove_drafts, write_json
+from gslora_det.files import (
+    atomic_write,
+    check_writable,
+    folder_lock,
+    read_json,
+    remove_drafts,
+    write_json,
+)
 from gslora_det.methods import Method
 from gslora_det.quiet import quiet
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
+from gslora_det.report.tables import LEAST_AP
 from gslora_det.report.words import percent
+
+
+def check_resumable(folder: str) -> None:
+    """Refuses to continue where nothing was begun.
+
+    Raises:
+        ValueError: It is no folder with the record of a sequence.
+    """
+    if Path(folder).is_file():
+        raise ValueError(f'--resume {folder}: a sequence is continued from its work dir, the '
+                         f'folder of its {FILE_NAME}, not from a checkpoint')
+    if not (Path(folder) / FILE_NAME).is_file():
+        raise ValueError(f'--resume {folder}: there is no sequence to continue, for there is no '
+                         f'{Path(folder) / FILE_NAME}')
 
 
 class UnlearningSequence:
@@ -58,8 +88,9 @@ class UnlearningSequence:
         resume (bool): Continue an unfinished sequence in ``work_dir``.
 
     Raises:
-        ValueError: The config contradicts itself or the data, or ``work_dir`` holds
-            another or, without ``resume``, an earlier sequence. Nothing is written then.
+        ValueError: The config contradicts itself or the data, or names what cannot be built,
+            or ``work_dir`` holds another or, without ``resume``, an earlier sequence. Nothing
+            is written then.
     """
 
     def __init__(self, cfg: Config, resume: bool = False) -> None:
@@ -68,10 +99,12 @@ class UnlearningSequence:
         init_default_scope(cfg.get('default_scope', 'mmdet'))
         self.cfg = cfg
         self.work_dir = Path(cfg.work_dir)
-        self.plan: List[TaskPlan] = make_plan(cfg)  # may draw Glyph80, with a bar
+        check_writable(self.work_dir / FILE_NAME)
+        self.plan = make_plan(cfg)  # may draw Glyph80, with a bar
         dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
         self.classes = list(dataset.metainfo['classes'])
-        self.record = new_record(cfg, self.plan)
+        before, self._earlier = first_original(cfg)
+        self.record = new_record(cfg, self.plan, before)
         self._found = self._last_change()
         if self._found:
             if not resume:
@@ -80,14 +113,16 @@ class UnlearningSequence:
             self.record = load_record(self.work_dir, self.record)
         if self.record['original'] is None:
             self.record['original'] = self._known_original()
-        self._dataset_meta = dict(
-            classes=self.classes,
-            palette=[list(c) for c in dataset.metainfo.get('palette') or []])
-        # Builds what the first task trains: wrong weights, targets or options show here.
-        try:
-            MODELS.build(self._task_config(self.plan[0], original={}).model)
-        except (KeyError, TypeError) as error:  # a type or an option that does not exist
-            raise ValueError(f'{cfg.filename}: {error.args[0]}') from error
+        self._meta = dict(original=weights_before(self.record)['sha256'],
+                          dataset_meta=dataset_meta(dataset))
+        runs = [self._task_config(task, original={}) for task in self.plan]
+        with quiet():
+            with named(f'{cfg.filename}: model'):  # wrong weights, targets or options show here
+                MODELS.build(runs[0].model)
+            self._val_batches = rehearse(cfg, self.plan, runs)
+        if is_main_process():
+            for warning in self.plan.warnings:
+                print(f'warning: {warning}', file=sys.stderr)
 
     def run(self) -> dict:
         """Runs what is not finished yet and writes the results.
@@ -111,12 +146,12 @@ class UnlearningSequence:
 
     def _run(self) -> dict:
         barrier()  # the others look for a record, too, before it is written
-        val_batches = self._num_val_batches()
+        val_batches = self._val_batches
         done = len(self.record['tasks'])
         steps = sum(task.iters + val_batches for task in self.plan)
         self._save_config()
         self.record.setdefault('runs', []).append(
-            provenance(self.cfg.get('randomness', {}).get('seed', 0)))
+            provenance((self.cfg.get('randomness') or {}).get('seed', 0)))
         self._save()  # a start that is killed at once leaves a trace
         with SequenceProgress(steps + val_batches) as self.progress, quiet():
             if self.record['original'] is None:
@@ -124,8 +159,8 @@ class UnlearningSequence:
             else:
                 self.progress.step(val_batches)
             self.progress.step(sum(t.iters + val_batches for t in self.plan[:done]))
-            original = 100 * self.record['original']['AP']
-            self.progress.say(f'original model: AP {original:.1f}')
+            self._check_original()
+            self.progress.say(f'original model: AP {percent(self.record["original"]["AP"])}')
             for task in self._drawable(self.plan[done:]):
                 self._run_task(task)
         self.record['runs'][-1]['finished'] = now()
@@ -140,19 +175,19 @@ class UnlearningSequence:
                 draft.write_text(RunConfig(self.cfg.to_dict()).pretty_text, 'utf-8')
             self.record['config'] = file_entry(self.work_dir, self.work_dir / CONFIG)
 
-    def _num_val_batches(self) -> int:
-        with quiet():
-            return len(Runner.build_dataloader(self.cfg.val_dataloader))
-
     def _runner(self, run_cfg: Config) -> Runner:
         runner = Runner.from_cfg(run_cfg)
         runner.register_hook(ProgressHook(self.progress.step))
         return runner
 
     def _known_original(self) -> Optional[dict]:
-        """The original model's AP from ``sequence.original``, another sequence's record."""
+        """The original model's AP from another sequence's record, where that has it."""
         path = self.cfg.sequence.get('original')
-        if path is None:
+        if self._earlier is not None:
+            if original_of(self._earlier) == original_of(self.record):
+                return self._earlier['original']
+            return None if is_there(weights_before(self.record)) else self._from_classes()
+        if path is None or 'original_weights' in self.record:
             return None
         other = read_record(Path(path))
         if original_of(other) != original_of(self.record):
@@ -160,19 +195,40 @@ class UnlearningSequence:
                              'data: leave it out')
         return other['original']
 
+    def _from_classes(self) -> dict:
+        """The AP of an original model that is gone, from that of its classes in a record."""
+        known = self._earlier['original']
+        if measured_on(self._earlier) != measured_on(self.record):
+            raise ValueError(
+                f'the original weights {weights_before(self.record)["file"]} are gone, and their '
+                'record is about another detector or other validation data: set '
+                'sequence.original to the weights')
+        return dict(AP=known['AP'], per_class=known['per_class'],
+                    splits=[split_means(known['per_class'], task.split) for task in self.plan])
+
     def _measure_original(self) -> None:
         self.progress.stage('original model')
         run_cfg = evaluation_config(self.cfg, self.work_dir / 'original', self.plan)
         Path(run_cfg.work_dir).mkdir(exist_ok=True)
         runner = self._runner(run_cfg)
-        model = getattr(runner.model, 'module', runner.model)
-        load_weights(model, self.cfg.load_from)
+        weights = weights_before(self.record)['file']
+        load_weights(unlearning_detector(runner), weights)
         with _closed_at_the_end(runner.visualizer):
             results = runner.val()
         self.record['original'] = dict(
-            AP=results['coco/AP'], per_class=class_precisions(results, self.classes),
+            AP=null(results['coco/AP']), per_class=class_precisions(results, self.classes),
             splits=[split_metrics(results, f'_{task.number}') for task in self.plan])
         self._save()
+
+    def _check_original(self) -> None:
+        """Refuses an original that finds nothing: an erasure could not be told from it."""
+        ap = self.record['original']['AP']
+        if ap is None or ap < LEAST_AP:
+            raise ValueError(
+                f'{weights_before(self.record)["file"]} finds next to nothing in the validation '
+                f'images (AP {percent(ap)}), so that no erasure could be judged: are these its '
+                'weights, classes and data_preprocessor? Nothing was trained; start again in '
+                'another --work-dir')
 
     def _drawable(self, tasks: List[TaskPlan]) -> List[TaskPlan]:
         """The tasks with those pictures only that can show what the original model found."""
@@ -190,9 +246,15 @@ class UnlearningSequence:
 
     def _run_task(self, task: TaskPlan) -> None:
         names = ', '.join(task.split.forgotten)
-        self.progress.say(f'task {task.number}/{len(self.plan)} erases {names}')
+        buffers = ' and '.join(f'{len(ids):,} {branch}' for branch, ids in task.buffers.items())
+        self.progress.say(f'task {task.number}/{len(self.plan)}: {buffers} images, '
+                          f'{task.iters:,} steps; erases {names}')
         self.progress.stage(f'task {task.number}/{len(self.plan)}')
         before = self.record['original']['splits'][task.number - 1]
+        if (before['AP_forgotten'] or 0) < LEAST_AP:
+            self.progress.say('  the original finds next to nothing of these classes (AP '
+                              f'{percent(before["AP_forgotten"])}): nobody can see whether they '
+                              'are erased')
         run_cfg = self._task_config(task, before)
         folder = Path(run_cfg.work_dir)
         folder.mkdir(exist_ok=True)  # without parents: a work dir that is gone stays so
@@ -205,6 +267,9 @@ class UnlearningSequence:
         runner = self._runner(run_cfg)
         runner.register_hook(stopwatch)
         model = unlearning_detector(runner)
+        if model.num_trainable():
+            # Of the plain detector, whose parts and names constructors look for.
+            runner.optim_wrapper = build_optim_wrapper(model.detector, run_cfg.optim_wrapper)
         trainable = model.num_trainable()
         if task.number == 1:
             self.progress.say(
@@ -241,7 +306,7 @@ class UnlearningSequence:
 
     def _task_config(self, task: TaskPlan, original: dict) -> Config:
         return task_config(self.cfg, task, self.work_dir, self.classes,
-                           self._start_weights(), original, self._dataset_meta)
+                           self._start_weights(), original, self._meta)
 
     def _start_weights(self) -> str:
         if not self.record['tasks']:

@@ -1,18 +1,41 @@
 """From a user's config to the configs of ordinary MMEngine runs."""
 
 import copy
+import math
 from dataclasses import asdict
 from pathlib import Path
 from pprint import pformat
-from typing import List
+from typing import Any, Dict, List, Optional, Sequence
 
 from mmengine.config import Config
 
+from gslora_det.engine.config_checks import listed
 from gslora_det.engine.plan import TaskPlan
+from gslora_det.files import as_word
 
 PREDICTIONS = 'original_predictions.json'
 BUFFERS = 'buffers.json'
 CONFIG = 'config.py'  # of the whole sequence
+
+
+class _Text(str):
+    """Python text that prints as it is."""
+    __repr__ = str.__str__
+
+
+def _as_text(value: Any) -> Any:
+    """A value of a config whose ``repr`` reads as that value."""
+    if isinstance(value, dict):
+        return {key: _as_text(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_as_text, value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return _Text(f"float('{value}')")
+    if hasattr(value, 'tolist'):  # NumPy's numbers and arrays
+        return _as_text(value.tolist())
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return as_word(value)
 
 
 class RunConfig(Config):
@@ -21,13 +44,25 @@ class RunConfig(Config):
     @property
     def pretty_text(self) -> str:
         """The config as Python text."""
-        return ''.join(f'{key} = {pformat(value, width=100, compact=True)}\n'
+        return ''.join(f'{key} = {pformat(_as_text(value), width=100, compact=True)}\n'
                        for key, value in self.to_dict().items())
+
+
+def splits_of(tasks: List[TaskPlan]) -> Dict[str, Sequence[str]]:
+    """The splits of all tasks, by names that end in the task's number."""
+    return {name: classes for task in tasks
+            for name, classes in task.split.measured(f'_{task.number}').items()}
+
+
+def split_evaluator(evaluator: dict, splits: dict, original: Optional[dict] = None) -> dict:
+    """The config of the metric that measures the splits, from that of ``CocoMetric``."""
+    return dict(evaluator, type='SplitCocoMetric', classwise=True, metric_items=['mAP'],
+                splits=splits, original=original)
 
 
 def _run_config(cfg: Config, name: str, work_dir: Path, keys: List[str]) -> Config:
     """The parts of a config that every run has, with names of its own."""
-    run = RunConfig(copy.deepcopy({k: cfg[k] for k in keys if k in cfg}))
+    run = RunConfig(copy.deepcopy({k: cfg[k] for k in keys if cfg.get(k) is not None}))
     run.experiment_name = f'{name}_{work_dir.resolve()}'
     run.work_dir = str(work_dir)
     visualizer = cfg.get('visualizer') or dict(type='DetLocalVisualizer')
@@ -41,10 +76,7 @@ def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Con
     run = _run_config(cfg, 'original', work_dir,
                       ['default_scope', 'env_cfg', 'model', 'val_dataloader',
                        'val_evaluator', 'launcher', 'model_wrapper_cfg', 'randomness'])
-    run.val_evaluator = dict(
-        run.val_evaluator, type='SplitCocoMetric', classwise=True, metric_items=['mAP'],
-        splits={name: classes for task in tasks
-                for name, classes in task.split.measured(f'_{task.number}').items()})
+    run.val_evaluator = split_evaluator(run.val_evaluator, splits_of(tasks))
     run.custom_hooks = []
     pictures = sorted({image for task in tasks for image in task.pictures})
     if pictures:
@@ -54,7 +86,7 @@ def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Con
 
 
 def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
-                weights: str, original: dict, dataset_meta: dict) -> Config:
+                weights: str, original: dict, meta: dict) -> Config:
     """The run of one task.
 
     Args:
@@ -65,7 +97,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         weights (str): Checkpoint that the task starts from.
         original (dict): AP of the original model on the task's splits, see
             :func:`gslora_det.engine.record.split_metrics`.
-        dataset_meta (dict): Stored with the merged weights, as MMDet does.
+        meta (dict): Stored with the merged weights, beside what the task erased.
     """
     number = task.number
     run = _run_config(cfg, f'task_{number}', work_dir / f'task_{number}',
@@ -78,7 +110,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         type='UnlearningDetector', detector=cfg.model,
         method=dict(cfg.method, classes=list(classes), split=split, task=number),
         weights=weights, original=cfg.load_from)
-    run.randomness = dict(cfg.get('randomness', {}))
+    run.randomness = dict(cfg.get('randomness') or {})
     run.randomness['seed'] = run.randomness.get('seed', 0) + number
     run.train_dataloader = _paired_loader(
         cfg, task, str(Path(run.work_dir) / BUFFERS), run.randomness.seed)
@@ -86,25 +118,21 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
                          val_begin=task.iters + 1)  # the sequence measures what it merged
     run.param_scheduler = [
         dict(scheduler, end=scheduler.get('end', task.iters))
-        for scheduler in _as_list(run.get('param_scheduler')) if task.iters]
+        for _, scheduler in listed(run, 'param_scheduler') if task.iters]
     run.log_processor = dict(type='LogProcessor', window_size=20, by_epoch=False)
     run.default_hooks = dict(run.get('default_hooks') or {})
     run.default_hooks.checkpoint = dict(  # what a resumption looks for, whatever the user's is
         type='CheckpointHook', by_epoch=False,
         max_keep_ckpts=2,  # MMEngine removes the older ones before it writes
         interval=cfg.sequence.get('checkpoint_interval', 200), save_last=False)
-    run.val_evaluator = dict(
-        run.val_evaluator, type='SplitCocoMetric', classwise=True, metric_items=['mAP'],
-        splits=task.split.measured(),
-        original=dict(
-            forgotten=original.get('AP_forgotten'),
-            forgotten_reference=original.get('reference', {}).get('AP_forgotten')))
-    meta = dict(task=number, forgotten=split['forgotten'], old=split['old'],
-                dataset_meta=dataset_meta)
+    run.val_evaluator = split_evaluator(run.val_evaluator, task.split.measured(), dict(
+        forgotten=original.get('AP_forgotten'),
+        forgotten_reference=original.get('reference', {}).get('AP_forgotten')))
     run.custom_hooks = [
         dict(type='MethodHook'), dict(type='FiniteHook'), dict(type='RandomStateHook'),
-        dict(type='GroupNormHook'), dict(type='ExportHook', meta=meta),
-        *copy.deepcopy(cfg.get('custom_hooks') or [])]
+        dict(type='GroupNormHook'), dict(type='ExportHook', meta=dict(
+            meta, task=number, forgotten=split['forgotten'], old=split['old'])),
+        *(copy.deepcopy(hook) for _, hook in listed(cfg, 'custom_hooks'))]
     if task.pictures:
         run.custom_hooks.append(dict(
             type='ErasedBoxesHook', images=task.pictures,
@@ -130,8 +158,3 @@ def _paired_loader(cfg: Config, task: TaskPlan, buffers: str, seed: int) -> dict
                      seed=seed),
         dataset=dict(type='ConcatDataset', datasets=branches))
 
-
-def _as_list(value) -> list:
-    if value is None:
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]

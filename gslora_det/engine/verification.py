@@ -3,12 +3,13 @@
 import functools
 import tempfile
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, Iterator, List, Sequence, Tuple
 
 from mmengine.config import Config
 
 from gslora_det.engine.checkpoint import local_path
 from gslora_det.engine.doctor import Check
+from gslora_det.engine.origin import first_original
 from gslora_det.engine.plain import evaluate
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.record import (
@@ -18,12 +19,15 @@ from gslora_det.engine.record import (
     flat,
     load_record,
     new_record,
+    null,
     read_record,
     split_metrics,
+    weights_before,
     with_h,
 )
-from gslora_det.engine.task_config import BUFFERS, CONFIG
-from gslora_det.files import read_json, sha256
+from gslora_det.engine.task_config import BUFFERS, CONFIG, split_evaluator, splits_of
+from gslora_det.files import read_json
+from gslora_det.options import in_one_line
 from gslora_det.report.words import percent
 
 # Another processor rounds differently, which can swap detections of nearly equal score.
@@ -44,26 +48,52 @@ def verification(work_dir: Path, metrics: bool = True) -> Iterator[Check]:
     """
     record = read_record(work_dir)
     yield 'all tasks are finished', lambda: _finished(record)
-    yield 'original weights', lambda: _original(record)
-    yield 'config', lambda: _config(work_dir, record)
+    for name, (folder, entry) in recorded_files(work_dir, record).items():
+        yield name, lambda folder=folder, entry=entry: _checked(folder, entry)
+    if 'config' not in record:
+        yield 'config', _no_config
     for task in record['tasks']:
-        for kind in ARTEFACTS:
-            if kind in task:
-                yield f'task {task["task"]}: {kind}', (
-                    lambda entry=task[kind]: check_file(work_dir, entry))
         yield f'task {task["task"]}: buffers', lambda task=task: _buffers(work_dir, task)
     if metrics and record['tasks'] and _is_as_recorded(work_dir, record):
-        cfg = Config.fromfile(work_dir / CONFIG)
+        try:
+            cfg = Config.fromfile(work_dir / CONFIG)
+        except Exception as error:  # a config is a program: it may raise anything
+            raise ValueError(f'{work_dir / CONFIG} cannot be read: {in_one_line(error)}'
+                             ) from error
         plan = functools.lru_cache(lambda: make_plan(cfg))
         yield 'request, method, buffers and settings of the config', (
             lambda: _request(cfg, work_dir, plan()))
-        yield 'original: metrics', lambda: _original_metrics(cfg, record['original'], plan())
+        yield 'original: metrics', lambda: _original_metrics(cfg, record, plan())
         for task in record['tasks']:
             weights = work_dir / task['merged']['file']
             if weights.is_file():  # said above if not
                 yield f'task {task["task"]}: metrics', (
                     lambda weights=weights, task=task:
                     _metrics(cfg, weights, task, record['original'], plan()))
+
+
+def originals(record: dict) -> Dict[str, Tuple[Path, dict]]:
+    """The part of :func:`recorded_files` that was there before the sequence.
+
+    That is the weights before any erasure, and those at its start where they are others.
+    """
+    entries = {'original weights': weights_before(record)}
+    if record.get('original_weights'):
+        entries['weights at the start'] = record['weights']
+    return {name: (Path(), dict(entry, file=str(local_path(entry['file']))))
+            for name, entry in entries.items()}
+
+
+def recorded_files(work_dir: Path, record: dict) -> Dict[str, Tuple[Path, dict]]:
+    """The files whose hash a record holds: by name, what :func:`check_file` takes."""
+    files = originals(record)
+    if 'config' in record:
+        files['config'] = work_dir, record['config']
+    for task in record['tasks']:
+        for kind in ARTEFACTS:
+            if kind in task:
+                files[f'task {task["task"]}: {kind}'] = work_dir, task[kind]
+    return files
 
 
 def _finished(record: dict) -> str:
@@ -73,46 +103,46 @@ def _finished(record: dict) -> str:
     return f'{done} of {asked}'
 
 
-def _original(record: dict) -> str:
-    weights = record['weights']
-    path = local_path(weights['file'])
-    if not path.is_file() or sha256(path) != weights['sha256']:
-        raise ValueError(f'{weights["file"]} is not the file that the sequence started from')
-    return weights['sha256']
+def _checked(folder: Path, entry: dict) -> str:
+    _be_there(folder / entry['file'])
+    return f'checked, sha256 {check_file(folder, entry)}'
 
 
-def _config(work_dir: Path, record: dict) -> str:
-    if 'config' not in record:
-        raise ValueError('the record is of an earlier version, which kept no hash of it')
-    return check_file(work_dir, record['config'])
+def _be_there(path: Path) -> None:
+    if not path.is_file():
+        raise ValueError(f'not checked: {path} is not there')
+
+
+def _no_config() -> str:
+    raise ValueError('not checked: the record is of an earlier version, which kept no hash of it')
 
 
 def _is_as_recorded(work_dir: Path, record: dict) -> bool:
     try:
-        _config(work_dir, record)
-    except ValueError:  # which its own check says
+        return bool(check_file(work_dir, record['config']))
+    except (KeyError, ValueError):  # which its own check says
         return False
-    return True
 
 
 def _buffers(work_dir: Path, task: dict) -> str:
     path = work_dir / f'task_{task["task"]}' / BUFFERS
+    _be_there(path)
     if read_json(path) != task['buffers']:
         raise ValueError(f'{path} lists other images than the record')
-    return ', '.join(f'{len(ids)} {branch} images' for branch, ids in task['buffers'].items())
+    return 'checked, ' + ', '.join(f'{len(ids)} {branch} images'
+                                   for branch, ids in task['buffers'].items())
 
 
 def _request(cfg: Config, work_dir: Path, plan: List[TaskPlan]) -> str:
-    load_record(work_dir, new_record(cfg, plan))
+    load_record(work_dir, new_record(cfg, plan, first_original(cfg)[0]))
     return 'as recorded'
 
 
-def _original_metrics(cfg: Config, original: dict, plan: List[TaskPlan]) -> str:
-    results = _measured(cfg, cfg.load_from, {
-        name: classes for task in plan
-        for name, classes in task.split.measured(f'_{task.number}').items()})
+def _original_metrics(cfg: Config, record: dict, plan: List[TaskPlan]) -> str:
+    original = record['original']
+    results = _measured(cfg, weights_before(record)['file'], splits_of(plan))
     _compare(original, dict(
-        AP=results['coco/AP'], per_class=class_precisions(results, original['per_class']),
+        AP=null(results['coco/AP']), per_class=class_precisions(results, original['per_class']),
         splits=[split_metrics(results, f'_{task.number}') for task in plan]))
     return f'AP {percent(original["AP"])}'
 
@@ -132,8 +162,7 @@ def _metrics(cfg: Config, weights: Path, task: dict, original: dict, plan: List[
 def _measured(cfg: Config, weights: str, splits: Dict[str, Sequence[str]]) -> dict:
     """The results of a detector on the validation set, as a sequence measures them."""
     cfg = Config({key: value for key, value in cfg.items() if key != 'sequence'})
-    cfg.val_evaluator = dict(cfg.val_evaluator, type='SplitCocoMetric', classwise=True,
-                             metric_items=['mAP'], splits=splits)
+    cfg.val_evaluator = split_evaluator(cfg.val_evaluator, splits)
     cfg.test_dataloader, cfg.test_evaluator = cfg.val_dataloader, cfg.val_evaluator
     with tempfile.TemporaryDirectory() as logs:
         cfg.work_dir = logs

@@ -1,5 +1,6 @@
 """Pictures of validation images that show what an unlearned detector no longer finds."""
 
+import sys
 from itertools import chain
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
@@ -8,11 +9,12 @@ import mmcv
 from mmengine.config import Config
 
 from gslora_det.class_split import resolve_classes
-from gslora_det.engine.checkpoint import read_meta
+from gslora_det.engine.checkpoint import check_exists, fetch, read_meta
 from gslora_det.engine.predict import predict, validation_set
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.evaluation import box_fates, class_roles, fate_summary
 from gslora_det.evaluation.box_fates import UNWANTED
+from gslora_det.files import check_writable, sha256
 from gslora_det.options import COUNT, SCORE, check_flags
 from gslora_det.visualization import draw_erased_boxes, write_picture
 
@@ -77,6 +79,12 @@ def visualize(cfg: Config, original: str, unlearned: str, out: Path,
         ValueError: A file, an image or a class is unknown, or an option out of range.
     """
     check_flags(score_thr=(score_thr, SCORE), worst=(worst, COUNT))
+    check_writable(out / 'picture.png')
+    meta = read_meta(unlearned)  # before any data are drawn
+    check_exists(original)
+    if meta.get('original') not in (None, sha256(fetch(original))):
+        print(f'warning: {original} is not the detector that {unlearned} was at first: its '
+              f'sha256 should begin with {meta["original"][:12]}', file=sys.stderr)
     dataset, infos = validation_set(cfg)
     names = dataset.metainfo['classes']
     roles = unlearned_roles(unlearned, names)

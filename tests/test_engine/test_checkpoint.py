@@ -302,11 +302,12 @@ def test_a_file_holds_nothing_beyond_its_weights(tmp_path):
 
 
 def test_meta_is_plain(tmp_path):
-    save_weights({'w': torch.ones(1)}, tmp_path / 'a.pth', {'name': np.str_('a'), 'x': (1, )})
+    save_weights({'w': torch.ones(1)}, tmp_path / 'a.pth',
+                 {'name': np.str_('a'), 'x': (1, np.int64(2), np.eye(1))})
     meta = torch.load(tmp_path / 'a.pth', weights_only=True)['meta']
-    assert meta == {'name': 'a', 'x': [1]} and type(meta['name']) is str
+    assert meta == {'name': 'a', 'x': [1, 2, [[1.0]]]} and type(meta['name']) is str
     with pytest.raises(CheckpointError, match='meta holds'):
-        save_weights({'w': torch.ones(1)}, tmp_path / 'b.pth', {'x': np.int64(1)})
+        save_weights({'w': torch.ones(1)}, tmp_path / 'b.pth', {'x': object()})
     assert not (tmp_path / 'b.pth').exists()
 
 
@@ -348,8 +349,8 @@ def test_adapters_of_other_versions(tmp_path, monkeypatch):
     save_file(state, path, {'task': '1'})
     with pytest.raises(CheckpointError, match='is no adapter of this package'):
         load_adapter(path)
-    monkeypatch.setattr(checkpoint, 'ADAPTER_FORMAT', '2')
+    monkeypatch.setattr(checkpoint, 'ADAPTER_FORMAT', '3')
     save_adapter(state, path, {'task': '1'})
     monkeypatch.undo()
-    with pytest.raises(CheckpointError, match='has format version 2, this package reads 1'):
+    with pytest.raises(CheckpointError, match='has format version 3, this package reads 2'):
         load_adapter(path)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 from mmengine.config import Config
-from support import CONFIGS
+from support import CHECKPOINT, CONFIGS
 
 from gslora_det.engine.config_checks import check_config
 from gslora_det.engine.plan import make_plan
@@ -86,11 +86,12 @@ def test_what_would_be_lost_in_a_task_is_refused(cfg):
 @pytest.mark.parametrize('options, message', [
     ({'type': 'CocoDataste'}, "data set CocoDataste: CocoDataste is not in the"),
     ({'pipeline.0.type': 'LoadImage'}, 'LoadImage is not in the'),
-    ({'type': 'RepeatDataset', 'times': 2}, 'data set RepeatDataset')])
+    ({'type': 'MultiImageMixDataset'}, 'train_dataloader.dataset is a MultiImageMixDataset: ')])
 def test_data_sets_that_cannot_be_used_are_named(cfg, glyph80, options, message):
     dataset = cfg.train_dataloader.dataset
     dataset.data_root = str(glyph80)
-    if 'times' in options:
+    cfg.load_from = str(CHECKPOINT)
+    if options.get('type') == 'MultiImageMixDataset':
         options['dataset'] = dataset.copy()
     cfg.merge_from_dict({f'train_dataloader.dataset.{k}': v for k, v in options.items()})
     with pytest.raises(ValueError) as error:

@@ -103,6 +103,7 @@ def test_weights_reach_the_detector_through_its_wrappers(
         model = wrapper(model)
     monkeypatch.setattr(Runner, 'from_cfg', lambda cfg: SimpleNamespace(
         model=model, test=detector.state_dict))
-    measured = evaluate(Config(dict(val_dataloader={}, val_evaluator={})), tiny_weights)
+    data = dict(val_dataloader=dict(x=1), val_evaluator=dict(x=1))
+    measured = evaluate(Config(data), tiny_weights)
     assert all(torch.equal(measured[key], value)
                for key, value in read_weights(tiny_weights).items())

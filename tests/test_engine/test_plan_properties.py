@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mmengine.config import Config
@@ -12,6 +13,7 @@ from PIL import Image
 from support import CONFIGS
 
 from gslora_det.datasets import BranchDataset
+from gslora_det.engine.checkpoint import save_weights
 from gslora_det.engine.plan import make_plan
 from gslora_det.files import write_json
 
@@ -59,6 +61,9 @@ def cfg(tmp_path_factory):
     cfg.train_dataloader.dataset = cfg.val_dataloader.dataset = dict(
         type='CocoDataset', ann_file=str(folder / 'a.json'), pipeline=[],
         data_prefix=dict(img=str(folder)), metainfo=dict(classes=CLASSES))
+    cfg.val_evaluator = dict(type='CocoMetric')
+    cfg.load_from = str(folder / 'weights.pth')
+    save_weights({'x': torch.ones(1)}, cfg.load_from, {})
     cfg.sequence = dict(tasks=[['cat'], ['owl']], iters=1,
                         forget=dict(fraction=1.0, batch_size=1),
                         retain=dict(fraction=1.0, batch_size=1))

@@ -1,12 +1,16 @@
+import json
 import math
 import re
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.visualization import LocalVisBackend
 from support import CHECKPOINT, full_disk, locked_by_another
 
@@ -17,17 +21,19 @@ from gslora_det.engine.checkpoint import (
     read_meta,
     read_weights,
     save_adapter,
+    save_weights,
 )
-from gslora_det.engine.export import export
+from gslora_det.engine.export import dataset_meta, export
 from gslora_det.engine.hooks import RandomStateHook
 from gslora_det.engine.plan import make_plan
+from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.record import load_record, new_record, save_record
 from gslora_det.engine.sequence import UnlearningSequence
-from gslora_det.engine.task_config import task_config
+from gslora_det.engine.task_config import RunConfig, task_config
 from gslora_det.files import read_json, sha256
 
 # isort: split
-from mmdet.registry import HOOKS, VISBACKENDS
+from mmdet.registry import HOOKS, OPTIM_WRAPPER_CONSTRUCTORS, VISBACKENDS
 
 
 def weights_of(folder, task):
@@ -129,12 +135,25 @@ def test_an_export_says_what_its_last_adapter_forgot(finished, config, tmp_path)
             (CHECKPOINT, adapters[:1], first), (second / 'merged.pth', [], second)):
         export(cfg, str(weights), out, given)
         assert read_meta(out) == read_meta(expected / 'merged.pth')
-    matrices, metadata = load_adapter(adapters[1])
-    del metadata['forgotten'], metadata['old']  # as earlier versions wrote it
-    save_adapter(matrices, tmp_path / 'earlier.safetensors', metadata)
-    export(cfg, str(first / 'merged.pth'), out, [str(tmp_path / 'earlier.safetensors')])
-    meta = read_meta(out)
-    assert meta['task'] == 2 and not {'forgotten', 'old'} & set(meta)
+
+
+def test_adapters_fold_only_into_the_weights_that_they_were_trained_on(
+        finished, config, tmp_path):
+    first, second = (str(finished / f'task_{t}/adapter.safetensors') for t in (1, 2))
+    merged, out = str(finished / 'task_1/merged.pth'), tmp_path / 'out.pth'
+    erased = ', '.join(read_meta(merged)['forgotten'])
+    for weights, adapters, named in (
+            (CHECKPOINT, [second], second), (CHECKPOINT, [second, first], second),
+            (merged, [first], first), (CHECKPOINT, [first, first], first),
+            (CHECKPOINT, [first, second, second], second)):
+        with pytest.raises(CheckpointError, match='was trained on weights of digest') as error:
+            export(config(tmp_path), str(weights), str(out), adapters)
+        before = 'nothing' if named == first else erased
+        assert str(error.value).startswith(f'{named} (erases ')
+        assert f'; erased before: {before})' in str(error.value) and not out.exists()
+    # The same weights in another file are the same weights.
+    save_weights(read_weights(CHECKPOINT), tmp_path / 'copy.pth', dict(epoch=12))
+    export(config(tmp_path), str(tmp_path / 'copy.pth'), str(out), [first, second])
 
 
 def test_an_adapter_of_another_detector_is_refused(finished, config, tmp_path):
@@ -192,6 +211,116 @@ def test_a_known_original_needs_no_measurement(finished, config, tmp_path, capsy
     said = capsys.readouterr().out
     assert 'pictures left out: 2, ' in said and 'Pictures of' not in said
     assert not {'original', 'erased'} & {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.parametrize('palette, kept', [
+    (None, None), ([], None), ('random', 'random'), ([(1, 2, 3)], [[1, 2, 3]]),
+    (np.array([[1, 2, 3]]), [[1, 2, 3]])])
+def test_a_palette_is_stored_as_mmdetection_reads_it(palette, kept, tmp_path):
+    meta = dataset_meta(SimpleNamespace(metainfo=dict(
+        classes=('a',), palette=palette, version='2.1', made_by=print)))
+    expected = dict(classes=['a'], version='2.1')
+    assert meta == (dict(expected, palette=kept) if kept else expected)
+
+
+def test_a_kept_config_holds_numbers_and_classes_of_any_kind(tmp_path):
+    given = dict(a=dict(x=math.inf, y=(-math.inf, 1)), b=[math.nan], kind=dict(type=Path),
+                 numbers=[np.int64(1), np.float32(0.5), np.eye(1)], path=Path('x'))
+    (tmp_path / 'a.py').write_text(RunConfig(given).pretty_text)
+    found = Config.fromfile(tmp_path / 'a.py')
+    assert (found.a.x, found.a.y) == (math.inf, (-math.inf, 1)) and math.isnan(found.b[0])
+    assert (found.kind.type, found.path) == ('pathlib.Path', 'x')
+    assert found.numbers == [1, 0.5, [[1.0]]]
+
+
+def test_moved_weights_and_data_are_the_same(finished, config, glyph80, tmp_path):
+    for source, name in ((finished, 'run'), (glyph80, 'data')):
+        shutil.copytree(source, tmp_path / name)
+    shutil.copy(CHECKPOINT, tmp_path / 'moved.pth')
+
+    def resumed():
+        cfg = config(tmp_path / 'run', load_from=str(tmp_path / 'moved.pth'))
+        for loader in (cfg.train_dataloader, cfg.val_dataloader):
+            loader.dataset.data_root = str(tmp_path / 'data')
+        cfg.val_evaluator.ann_file = str(tmp_path / 'data/annotations/val.json')
+        return UnlearningSequence(cfg, resume=True)
+
+    assert len(resumed().record['tasks']) == 2
+    path = tmp_path / 'data/annotations/val.json'
+    path.write_text(path.read_text().replace('"iscrowd": 0', '"iscrowd": 1', 1))
+    with pytest.raises(ValueError, match='was started with data.val.annotations_sha256'):
+        resumed()
+    save_weights(read_weights(CHECKPOINT), tmp_path / 'moved.pth', dict(epoch=12))
+    with pytest.raises(ValueError, match='moved.pth, which has another sha256'):
+        resumed()
+
+
+def test_a_detector_that_finds_nothing_is_not_trained(config, tmp_path, capsys):
+    state, other = read_weights(CHECKPOINT), tmp_path / 'other.pth'
+    save_weights({key: 0 * value if '.reg_branches.' in key else value
+                  for key, value in state.items()}, other, {})
+    with pytest.raises(ValueError, match=r'other.pth finds next to nothing .*\(AP [01]\.'):
+        UnlearningSequence(config(tmp_path / 'run', load_from=str(other))).run()
+    assert not (tmp_path / 'run/task_1').exists()
+    save_weights({key: torch.randn_like(value) if value.is_floating_point() else value
+                  for key, value in state.items()}, other, {})
+    with pytest.raises(ValueError, match='the first validation image: boxes .* not finite'):
+        UnlearningSequence(config(tmp_path / 'new', load_from=str(other)))
+
+
+def test_a_checkpoint_of_other_classes_is_refused(config, tmp_path):
+    known = read_meta(CHECKPOINT)['dataset_meta']['classes']
+    for names in (known[::-1], known[:-1]):
+        save_weights(read_weights(CHECKPOINT), tmp_path / 'w.pth', dict(
+            dataset_meta=dict(CLASSES=names)))
+        with pytest.raises(ValueError, match='w.pth was trained on other classes'):
+            UnlearningSequence(config(tmp_path / 'run', load_from=str(tmp_path / 'w.pth')))
+
+
+def test_what_is_logged_of_groups_is_what_the_proximal_step_has_left(config, tmp_path):
+    record = UnlearningSequence(config(tmp_path, **{
+        'sequence.num_tasks': 1, 'sequence.iters': 1, 'sequence.pictures': 0,
+        'method.update': 'proximal', 'method.alpha': 1e6,
+        'default_hooks.logger.interval': 1})).run()
+    norms = record['tasks'][0]['groups']
+    assert len(norms) == 5 and set(norms.values()) == {0}
+    log = next((tmp_path / 'task_1').rglob('scalars.json')).read_text().splitlines()
+    last, = (entry for entry in map(json.loads, log) if 'active_groups' in entry)
+    assert last['step'] == 1 and last['active_groups'] == 0
+    assert all(last[f'norm/{name}'] == 0 for name in norms)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class LooksAtTheBackbone(DefaultOptimWrapperConstructor):
+    """As MMDetection's LearningRateDecayOptimizerConstructor, which goes by names, too."""
+    seen = []
+
+    def add_params(self, params, module, **kwargs):
+        if hasattr(module, 'backbone'):
+            names = [name for name, _ in module.named_parameters()]
+            self.seen.append(any(name.startswith('backbone.') for name in names))
+        super().add_params(params, module, **kwargs)
+
+
+def test_constructors_of_optimizers_see_a_plain_detector(finished, config, tmp_path):
+    LooksAtTheBackbone.seen.clear()
+    UnlearningSequence(config(tmp_path, **{
+        'optim_wrapper.constructor': 'LooksAtTheBackbone', 'sequence.iters': 1,
+        'optim_wrapper.paramwise_cfg': dict(norm_decay_mult=0.0), 'sequence.pictures': 0,
+        'sequence.original': str(finished)})).run()
+    assert LooksAtTheBackbone.seen == [True] * 4  # twice before the sequence, and in its tasks
+    with pytest.raises(ValueError, match='optim_wrapper: NotImplementedError'):
+        UnlearningSequence(config(tmp_path / 'run', **{
+            'optim_wrapper.constructor': 'LearningRateDecayOptimizerConstructor',
+            'optim_wrapper.paramwise_cfg': dict(decay_rate=0.7, decay_type='layer_wise',
+                                                num_layers=6)}))
+
+
+def test_names_are_printed_as_they_are(capsys):
+    with SequenceProgress(3) as progress:
+        progress.stage('task [red]')
+        progress.say('erases [bold]sign[/x] :smile:')
+    assert 'erases [bold]sign[/x] :smile:' in capsys.readouterr().out
 
 
 def test_a_later_sequence_goes_on_from_the_merged_weights(finished, config, tmp_path):

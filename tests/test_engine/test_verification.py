@@ -1,9 +1,12 @@
+import hashlib
 import shutil
 
 import pytest
+from support import CHECKPOINT
 
 from gslora_det.engine.doctor import diagnose
 from gslora_det.engine.record import save_record
+from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.engine.verification import verification
 from gslora_det.files import read_json, write_json
 
@@ -17,7 +20,7 @@ def folder(finished, tmp_path):
 @pytest.fixture
 def verify(folder, capsys):
     """Verifies the folder; gives the lines that passed and those that failed."""
-    def run(metrics=True):
+    def run(metrics=True, folder=folder):
         passed = diagnose(verification(folder, metrics))
         lines = [line for line in capsys.readouterr().out.splitlines()
                  if line.startswith(('PASS', 'FAIL'))]
@@ -39,6 +42,12 @@ def test_an_honest_folder_passes_and_is_not_written_to(folder, verify):
     assert len(passed) == 3 + 2 * 3 + 1 + 3 and not failed
     assert 'AP_retained' in passed[-1] and 'AP_old' in passed[-1]
     assert {p: p.stat().st_mtime_ns for p in folder.rglob('*')} == before
+    for name, path in {'original weights': CHECKPOINT, 'config': folder / 'config.py',
+                       'task 1: adapter': folder / 'task_1/adapter.safetensors',
+                       'task 2: merged': folder / 'task_2/merged.pth'}.items():
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        assert f'PASS  {name}: checked, sha256 {digest}' in passed
+    assert len([line for line in passed if 'buffers: checked, ' in line]) == 2
 
 
 def test_what_differs_is_named(folder, verify):
@@ -47,12 +56,39 @@ def test_what_differs_is_named(folder, verify):
     adapter.write_bytes(adapter.read_bytes()[:-1] + b'x')
     (folder / 'task_1/merged.pth').unlink()
     (folder / 'task_2/buffers.json').write_text('{"forget": [], "retain": []}')
+    (folder / 'task_1/buffers.json').unlink()
     change(folder, lambda record: record['request'].append(['digit 2']))
     passed, failed = verify(metrics=False)
-    assert len(passed) == 4 and len(failed) == 5
+    assert len(passed) == 3 and len(failed) == 6
     for line, part in zip(failed, ('2 of 3', 'config.py', 'task_1/adapter', 'task_1/merged',
-                                   'task_2/buffers')):
+                                   'task_1/buffers', 'task_2/buffers')):
         assert part in line
+    assert ['not checked' in line for line in failed] == [False, False, False, True, True, False]
+
+
+def test_other_weights_than_the_original_are_found(folder, verify, tmp_path):
+    other = tmp_path / 'other.pth'
+    change(folder, lambda record: record['weights'].update(file=str(other)))
+    _, (failed, ) = verify(metrics=False)
+    assert failed == f'FAIL  original weights: not checked: {other} is not there'
+    other.write_bytes(CHECKPOINT.read_bytes() + b'x')
+    _, (failed, ) = verify(metrics=False)
+    assert failed.startswith(f'FAIL  original weights: {other} is not the file that was recorded')
+
+
+def test_a_sequence_after_another_is_measured_against_the_first_original(
+        finished, config, tmp_path, verify):
+    start = finished / 'task_2/merged.pth'
+    cfg = config(tmp_path / 'later', load_from=str(start))
+    cfg.sequence = dict(tasks=[['digit 2']], iters=2, pictures=0, forget=cfg.sequence.forget,
+                        retain=cfg.sequence.retain)
+    UnlearningSequence(cfg).run()
+    passed, failed = verify(folder=tmp_path / 'later')
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (CHECKPOINT, start)]
+    assert not failed
+    assert f'PASS  original weights: checked, sha256 {digests[0]}' in passed
+    assert f'PASS  weights at the start: checked, sha256 {digests[1]}' in passed
+    assert [line for line in passed if line.startswith('PASS  original: metrics')]
 
 
 def test_a_config_that_was_changed_is_not_run(folder, verify):

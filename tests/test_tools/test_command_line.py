@@ -92,6 +92,7 @@ def test_verify_says_what_differs(trained):
     folder, _ = trained
     result = run_tool('tools/verify.py', folder, '--no-metrics')
     assert result.returncode == 0 and result.stdout.count('PASS') == 6, result.stderr
+    assert result.stdout.count(': checked, ') == 5  # all but the number of tasks
     missing = run_tool('tools/verify.py', folder / 'task_1')
     assert missing.returncode == 2
     assert missing.stderr == f'error: {folder}/task_1/sequence.json is missing\n'
@@ -145,7 +146,8 @@ def test_a_malicious_checkpoint_is_not_run_by_compare(malicious, glyph80):
         f"settings = dict(one=dict(config='{ROOT}/{CONFIG}', "
         f"load_from='{malicious}/malicious.pth', "
         f"train_dataloader=dict(dataset=dict(data_root='{glyph80}')), "
-        f"val_dataloader=dict(dataset=dict(data_root='{glyph80}'))))\n"
+        f"val_dataloader=dict(dataset=dict(data_root='{glyph80}')), "
+        f"val_evaluator=dict(ann_file='{glyph80}/annotations/val.json')))\n"
         'methods, seeds = dict(GSLoRA=dict()), dict(one=1)\n')
     result = run_tool(ROOT / 'tools/compare.py', malicious / 'comparison.py', '--work-dir',
                       malicious / 'comparison', cwd=malicious)
@@ -167,6 +169,51 @@ def test_bad_input_ends_train_with_one_line(arguments, message, tmp_path):
     assert not (tmp_path / 'run').exists()
 
 
+@pytest.mark.parametrize('tool, arguments', [
+    ('train', []), ('doctor', []), ('test', ['gone.pth']), ('export', ['gone.pth', 'out.pth']),
+    ('visualize', ['gone.pth', 'gone.pth'])])
+def test_a_missing_checkpoint_is_found_before_data_are_drawn(tool, arguments, tmp_path):
+    """As from another folder than that of the config's paths."""
+    result = run_tool(ROOT / f'tools/{tool}.py', ROOT / CONFIG, *arguments, cwd=tmp_path)
+    assert result.returncode == (1 if tool == 'doctor' else 2)
+    assert 'pth does not exist' in result.stdout + result.stderr
+    assert len((result.stderr or result.stdout.splitlines()[-1]).strip().splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('where, message', [
+    ('task_1/merged.pth', 'a sequence is continued from its work dir, the folder of its sequence'),
+    ('nowhere', 'there is no sequence to continue, for there is no ')])
+def test_only_a_begun_sequence_is_resumed(trained, options, where, message):
+    folder, _ = trained
+    result = run_tool('tools/train.py', CONFIG, '--resume', folder / where, *options)
+    assert result.returncode == 2 and len(result.stderr.strip().splitlines()) == 1
+    assert f'error: --resume {folder}/{where}: {message}' in result.stderr
+    assert not (folder / 'nowhere').exists()
+
+
+def test_flags_of_test_need_neither_test_data_nor_hooks(glyph80, tmp_path):
+    (tmp_path / 'config.py').write_text(f"""
+_base_ = '{ROOT}/{CONFIG}'
+test_dataloader, test_evaluator, default_hooks = None, None, None
+val_dataloader = dict(dataset=dict(data_root='{glyph80}/'), num_workers=0,
+                      persistent_workers=False)
+val_evaluator = dict(ann_file='{glyph80}/annotations/val.json')
+tta_model = dict(type='DetTTAModel', tta_cfg=dict(
+    nms=dict(type='nms', iou_threshold=0.5), max_per_img=100))
+tta_pipeline = [dict(type='LoadImageFromFile'), dict(type='TestTimeAug', transforms=[
+    [dict(type='Resize', scale=(128, 128))], [dict(type='RandomFlip', prob=0.0)],
+    [dict(type='LoadAnnotations', with_bbox=True)],
+    [dict(type='PackDetInputs', meta_keys=(
+        'img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'flip',
+        'flip_direction'))]])]
+""")
+    result = run_tool(ROOT / 'tools/test.py', 'config.py', CHECKPOINT, '--tta', '--show-dir',
+                      'shown', cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert len(list(tmp_path.glob('work_dirs/config/*/shown/*.png'))) == 12
+
+
 def test_doctor_passes_here_and_names_what_fails(options, tmp_path):
     options = ['--work-dir', tmp_path / 'run', *options]
     good = run_tool('tools/doctor.py', CONFIG, *options)
@@ -184,6 +231,24 @@ def test_report_shows_a_run_and_is_one_file(trained, tmp_path):
     page = out.read_text('utf-8')
     assert 'Report on forgetting 1 of 80 classes' in page and '3 of 3 images' in page
     assert page.count('data:image/jpeg') == 2 * (3 + 1)  # and the one on the first screen
+    assert ' '.join(page.split()).count('</code>: checked</dd>') == 2
+
+
+def test_report_shows_the_first_original_as_before(trained, tmp_path):
+    folder, start = tmp_path / 'run', tmp_path / 'gone.pth'
+    shutil.copytree(trained[0], folder)
+    config = folder / 'config.py'
+    config.write_text(config.read_text('utf-8') + f'load_from = {str(start)!r}\n')
+    record = read_json(folder / 'sequence.json')
+    record.update(original_weights=record['weights'], weights=dict(file=str(start), sha256='0'))
+    record['config']['sha256'] = sha256(config)
+    save_record(folder, record)
+    out = tmp_path / 'report.html'
+    result = run_tool('tools/report.py', folder, '--out', out, '--pictures', '1')
+    assert result.returncode == 0, result.stderr
+    page = ' '.join(out.read_text('utf-8').split())
+    assert page.count('</code>: checked</dd>') == 2 and f'{start}</code>, SHA-256' in page
+    assert page.count('</code>: not checked</dd>') == 1
 
 
 @pytest.mark.parametrize('flags, message', [

@@ -76,11 +76,12 @@ def test_bad_input_gives_one_line(scene, glyph80, tmp_path):
     (dict(worst=0), '--worst is 0: set a whole number from 1 to'),
     (dict(score_thr=3.), '--score-thr is 3.0: set a number from 0 to below 1'),
     (dict(unlearned=str(ORIGINAL)), 'does not state what it forgot'),
+    (dict(original='nowhere.pth'), 'checkpoint nowhere.pth does not exist'),
 ])
 def test_options_are_checked_first(scene, glyph80, tmp_path, options, message):
     cfg = Config.fromfile(ROOT / CONFIG)
     cfg.val_dataloader.dataset.data_root = str(glyph80)
-    options = dict(dict(original='nowhere.pth', unlearned=str(scene[3])), **options)
+    options = dict(dict(original=str(ORIGINAL), unlearned=str(scene[3])), **options)
     with pytest.raises(ValueError, match=message):
         draw(cfg, out=tmp_path / 'out', **options)
     assert not (tmp_path / 'out').exists()

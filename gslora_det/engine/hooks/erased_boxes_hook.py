@@ -1,3 +1,4 @@
+import math
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Dict, Optional, Sequence
@@ -45,9 +46,13 @@ class ErasedBoxesHook(Hook):
         for sample in outputs:
             if sample.img_id in self.images:
                 found = sample.pred_instances
-                self._found[str(sample.img_id)] = dict(
-                    bboxes=found.bboxes.tolist(), scores=found.scores.tolist(),
-                    labels=found.labels.tolist())
+                # A broken detector's boxes may be NaN, which no file and no picture takes.
+                rows = [row for row in zip(found.bboxes.tolist(), found.scores.tolist(),
+                                           found.labels.tolist())
+                        if all(map(math.isfinite, (*row[0], row[1])))]
+                self._found[str(sample.img_id)] = {
+                    name: [row[i] for row in rows]
+                    for i, name in enumerate(('bboxes', 'scores', 'labels'))}
 
     def after_val_epoch(self, runner: Runner, metrics=None) -> None:
         # Every process has seen a part of the images.

@@ -6,7 +6,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from gslora_det.engine.checkpoint import FACTS, save_adapter, save_weights
+from gslora_det.engine.checkpoint import FACTS, save_adapter, save_weights, weights_digest
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.lora import lora_groups, plain_state_dict
 
@@ -16,6 +16,9 @@ ADAPTER, MERGED = 'adapter.safetensors', 'merged.pth'
 @HOOKS.register_module()
 class ExportHook(Hook):
     """Ends a task: keeps the adapter, merges it, and writes the plain detector.
+
+    The adapter says to which weights it belongs: ``base`` is the digest of those that it was
+    trained on, ``merged`` of those that it makes of them.
 
     Args:
         meta (dict): Plain-typed facts to store with the merged weights; the adapter keeps
@@ -32,16 +35,18 @@ class ExportHook(Hook):
     def after_train(self, runner: Runner) -> None:
         model = unlearning_detector(runner)
         self.norms = {group.name: group.norm() for group in lora_groups(model.detector)}
-        self._save_adapter(runner, *model.method.adapter(model.detector))
+        tensors, facts = model.method.adapter(model.detector)
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+        if tensors:  # it trained nothing else
+            facts = dict(facts, base=weights_digest(plain_state_dict(model.detector)))
         model.method.after_task(model.detector)
-        self._save_merged(runner, plain_state_dict(model.detector))
+        self._save(runner, plain_state_dict(model.detector), tensors, facts)
 
     @master_only
-    def _save_adapter(self, runner: Runner, tensors: dict, metadata: dict) -> None:
+    def _save(self, runner: Runner, merged: dict, tensors: dict, facts: dict) -> None:
+        folder = Path(runner.work_dir)
         if tensors:
-            facts = {key: json.dumps(self.meta[key]) for key in FACTS}
-            save_adapter(tensors, Path(runner.work_dir) / ADAPTER, dict(metadata, **facts))
-
-    @master_only
-    def _save_merged(self, runner: Runner, state: dict) -> None:
-        save_weights(state, Path(runner.work_dir) / MERGED, meta=self.meta)
+            facts = dict(facts, merged=weights_digest(merged),
+                         **{key: json.dumps(self.meta[key]) for key in FACTS})
+            save_adapter(tensors, folder / ADAPTER, facts)
+        save_weights(merged, folder / MERGED, meta=self.meta)

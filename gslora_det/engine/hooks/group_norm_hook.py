@@ -20,7 +20,8 @@ class GroupNormHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
                          outputs=None) -> None:
-        if not self.every_n_train_iters(runner, self.interval):
+        if not (self.every_n_train_iters(runner, self.interval)
+                or self.is_last_train_iter(runner)):
             return
         norms = {group.name: group.norm()
                  for group in lora_groups(unlearning_detector(runner).detector)}

@@ -1,5 +1,5 @@
 import math
-from typing import Iterator, Tuple
+from typing import Iterator, Optional, Tuple
 
 from mmdet.registry import HOOKS
 from mmdet.structures import DetDataSample
@@ -16,14 +16,26 @@ def unlearning_detector(runner: Runner):
 
 @HOOKS.register_module()
 class MethodHook(Hook):
-    """Calls the method at its moments and keeps its state in checkpoints."""
+    """Calls the method at its moments and keeps its state in checkpoints.
+
+    Args:
+        most_images (int, optional): Give a method no more images to measure on before its
+            task, whatever it asks for.
+    """
+    priority = 'VERY_HIGH'  # what others measure after a step is what the method made of it
+
+    def __init__(self, most_images: Optional[int] = None) -> None:
+        self.most_images = most_images
 
     def before_train(self, runner: Runner) -> None:
         if runner.iter:  # resumed: what was measured before the task is in the state
             return
-        model = unlearning_detector(runner)
-        model.method.before_task(
-            model.detector, lambda branch, number: _images(runner, branch, number))
+        model, most = unlearning_detector(runner), self.most_images
+
+        def images(branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
+            return _images(runner, branch, number if most is None else min(number, most))
+
+        model.method.before_task(model.detector, images)
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
                          outputs=None) -> None:

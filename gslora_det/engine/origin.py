@@ -1,0 +1,96 @@
+"""The detector before any erasure, which harm is measured against.
+
+A request may come when earlier ones are long done, and start from the file that they left.
+Measured against that file, the harm of many requests would add up unseen.
+"""
+
+from pathlib import Path
+from typing import Optional, Tuple
+
+from mmengine.config import Config
+
+from gslora_det.class_split import ClassSplit
+from gslora_det.engine.checkpoint import exists, fetch, local_path, read_meta
+from gslora_det.engine.record import FILE_NAME, read_record, weights_before
+from gslora_det.files import sha256
+
+
+def first_original(cfg: Config) -> Tuple[Optional[dict], Optional[dict]]:
+    """Where the detector before any erasure is, for a config that starts from a merged file.
+
+    It is what ``sequence.original`` names, weights or the record of a sequence that began with
+    them, or else what the record beside the merged file says.
+
+    Args:
+        cfg (Config): A checked config with a ``sequence``.
+
+    Returns:
+        tuple: ``file`` and ``sha256`` of the weights, and the record of an earlier sequence;
+        None where there is no record. Both None where nothing was erased before.
+
+    Raises:
+        ValueError: Nothing or something else is found; one line says what to set.
+    """
+    meta = read_meta(cfg.load_from)
+    erased = [*(meta.get('old') or ()), *(meta.get('forgotten') or ())]
+    if not erased:
+        return None, None
+    wanted, named = meta.get('original'), cfg.sequence.get('original')
+    record = _record(named, cfg.load_from)
+    if record is not None:
+        weights = weights_before(record)
+    elif named is not None:
+        if not exists(named):
+            raise ValueError(f'sequence.original: {named} does not exist')
+        weights = dict(file=named, sha256=sha256(fetch(named)))
+    else:
+        raise ValueError(
+            f'{cfg.load_from} has forgotten {len(erased)} classes already, and harm is measured '
+            'against the detector before any erasure: set sequence.original to its weights'
+            + (f' (sha256 {wanted[:12]}…)' if wanted else '')
+            + ', or to the sequence.json of the run that erased them')
+    if wanted and weights['sha256'] != wanted:
+        raise ValueError(
+            f'sequence.original: {named or weights["file"]} has sha256 {weights["sha256"][:12]}…, '
+            f'and {cfg.load_from} was made from weights of {wanted[:12]}…: set sequence.original '
+            'to those, or to the sequence.json of the run that began with them')
+    return weights, record
+
+
+def _record(named: Optional[str], merged: str) -> Optional[dict]:
+    """The record that is named, or that which lists the merged file and lies above it."""
+    if named is not None:
+        named = Path(named)
+        if not named.is_dir() and named.suffix != '.json':
+            return None
+        try:
+            return read_record(named)
+        except ValueError as error:
+            raise ValueError(f'sequence.original: {error}') from error
+    folder = local_path(merged).resolve().parents[1]
+    if not (folder / FILE_NAME).is_file():
+        return None
+    record = read_record(folder)
+    known = [task['merged']['sha256'] for task in record['tasks']]
+    return record if sha256(fetch(merged)) in known else None
+
+
+def is_there(weights: dict) -> bool:
+    """Whether weights are where they were, with the same content."""
+    path = local_path(weights['file'])
+    return path.is_file() and sha256(path) == weights['sha256']
+
+
+def split_means(per_class: dict, split: ClassSplit) -> dict:
+    """AP of each split from that of its classes, over all images.
+
+    COCO's AP of several classes is the mean of theirs; that of the ``reference`` protocol
+    cannot be had this way and is None.
+    """
+    def mean(names) -> Optional[float]:
+        found = [per_class[name] for name in names if per_class[name] is not None]
+        return sum(found) / len(found) if found else None
+
+    names = ('retained', 'forgotten', 'old', 'missing')
+    return dict({f'AP_{name}': mean(getattr(split, name)) for name in names},
+                reference=dict.fromkeys(f'AP_{name}' for name in names))
