@@ -8,7 +8,8 @@ import torch
 import gslora_det  # noqa: F401  (registers everything)
 from gslora_det.cli import add_common_flags, load_config, path, prepare_process, run_tool
 from gslora_det.engine.plain import train_plain
-from gslora_det.engine.sequence import UnlearningSequence, check_resumable
+from gslora_det.engine.record import check_resumable
+from gslora_det.engine.sequence import UnlearningSequence
 
 
 def parse_args() -> argparse.Namespace:

@@ -5,14 +5,23 @@ Measured against that file, the harm of many requests would add up unseen.
 """
 
 from pathlib import Path
-from typing import Optional, Tuple
+from typing import Optional, Sequence, Tuple
 
 from mmengine.config import Config
 
 from gslora_det.class_split import ClassSplit
 from gslora_det.engine.checkpoint import exists, fetch, local_path, read_meta
-from gslora_det.engine.record import FILE_NAME, read_record, weights_before
+from gslora_det.engine.plan import TaskPlan
+from gslora_det.engine.record import (
+    FILE_NAME,
+    measured_on,
+    original_of,
+    read_record,
+    weights_before,
+)
 from gslora_det.files import sha256
+from gslora_det.report.tables import LEAST_AP
+from gslora_det.report.words import percent
 
 
 def first_original(cfg: Config) -> Tuple[Optional[dict], Optional[dict]]:
@@ -75,7 +84,64 @@ def _record(named: Optional[str], merged: str) -> Optional[dict]:
     return record if sha256(fetch(merged)) in known else None
 
 
-def is_there(weights: dict) -> bool:
+def known_original(cfg: Config, record: dict, earlier: Optional[dict],
+                   plan: Sequence[TaskPlan]) -> Optional[dict]:
+    """What the original model reached, from another sequence's record, where that tells.
+
+    Args:
+        cfg (Config): A checked config with a ``sequence``.
+        record (dict): The record of this sequence.
+        earlier (dict, optional): That of the one that erased classes before.
+        plan (list[TaskPlan]): The tasks.
+
+    Returns:
+        dict: As ``record['original']``; None where it has to be measured.
+
+    Raises:
+        ValueError: The record that is named is about something else.
+    """
+    path = cfg.sequence.get('original')
+    if earlier is not None:
+        if original_of(earlier) == original_of(record):
+            return earlier['original']
+        return None if _is_there(weights_before(record)) else _from_classes(record, earlier, plan)
+    if path is None or 'original_weights' in record:
+        return None
+    other = read_record(Path(path))
+    if original_of(other) != original_of(record):
+        raise ValueError(f'sequence.original: {path} is about other classes, weights or data: '
+                         'leave it out')
+    return other['original']
+
+
+def _from_classes(record: dict, earlier: dict, plan: Sequence[TaskPlan]) -> dict:
+    """The AP of an original model that is gone, from that of its classes."""
+    if measured_on(earlier) != measured_on(record):
+        raise ValueError(
+            f'the original weights {weights_before(record)["file"]} are gone, and their record '
+            'is about another detector or other validation data: set sequence.original to the '
+            'weights')
+    known = earlier['original']
+    return dict(AP=known['AP'], per_class=known['per_class'],
+                splits=[split_means(known['per_class'], task.split) for task in plan])
+
+
+def check_original(record: dict) -> None:
+    """Refuses an original that finds nothing: an erasure could not be told from it.
+
+    Raises:
+        ValueError: Its AP is nearly zero.
+    """
+    ap = record['original']['AP']
+    if ap is None or ap < LEAST_AP:
+        raise ValueError(
+            f'{weights_before(record)["file"]} finds next to nothing in the validation images '
+            f'(AP {percent(ap)}), so that no erasure could be judged: are these its weights, '
+            'classes and data_preprocessor? Nothing was trained; start again in another '
+            '--work-dir')
+
+
+def _is_there(weights: dict) -> bool:
     """Whether weights are where they were, with the same content."""
     path = local_path(weights['file'])
     return path.is_file() and sha256(path) == weights['sha256']

@@ -8,6 +8,7 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from gslora_det.class_split import ClassSplit, resolve_classes
+from gslora_det.engine.annotations import Annotations, plain_dataset
 from gslora_det.engine.checkpoint import (
     CheckpointError,
     check_exists,
@@ -17,7 +18,7 @@ from gslora_det.engine.checkpoint import (
     read_meta,
 )
 from gslora_det.engine.config_checks import check_config
-from gslora_det.engine.plan import Annotations, check_classes, class_splits, plain_dataset
+from gslora_det.engine.plan import check_classes, class_splits
 from gslora_det.engine.rehearsal import check_all_are_measured
 
 

@@ -136,6 +136,20 @@ def read_record(path: Path) -> dict:
     return record
 
 
+def check_resumable(folder: str) -> None:
+    """Refuses to continue where nothing was begun.
+
+    Raises:
+        ValueError: It is no folder with the record of a sequence.
+    """
+    if Path(folder).is_file():
+        raise ValueError(f'--resume {folder}: a sequence is continued from its work dir, the '
+                         f'folder of its {FILE_NAME}, not from a checkpoint')
+    if not (Path(folder) / FILE_NAME).is_file():
+        raise ValueError(f'--resume {folder}: there is no sequence to continue, for there is no '
+                         f'{Path(folder) / FILE_NAME}')
+
+
 def load_record(work_dir: Path, expected: dict) -> dict:
     """Reads the record of an unfinished sequence and checks that it is the same one.
 

@@ -22,7 +22,7 @@ from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.hooks.progress_hook import ProgressHook
 from gslora_det.engine.hooks.stopwatch_hook import StopwatchHook
-from gslora_det.engine.origin import first_original, is_there, split_means
+from gslora_det.engine.origin import check_original, first_original, known_original
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.provenance import now, provenance
@@ -31,11 +31,8 @@ from gslora_det.engine.record import (
     class_precisions,
     file_entry,
     load_record,
-    measured_on,
     new_record,
     null,
-    original_of,
-    read_record,
     save_record,
     split_metrics,
     weights_before,
@@ -66,20 +63,6 @@ from gslora_det.report.tables import LEAST_AP
 from gslora_det.report.words import percent
 
 
-def check_resumable(folder: str) -> None:
-    """Refuses to continue where nothing was begun.
-
-    Raises:
-        ValueError: It is no folder with the record of a sequence.
-    """
-    if Path(folder).is_file():
-        raise ValueError(f'--resume {folder}: a sequence is continued from its work dir, the '
-                         f'folder of its {FILE_NAME}, not from a checkpoint')
-    if not (Path(folder) / FILE_NAME).is_file():
-        raise ValueError(f'--resume {folder}: there is no sequence to continue, for there is no '
-                         f'{Path(folder) / FILE_NAME}')
-
-
 class UnlearningSequence:
     """Erases the classes of a config's ``sequence``, task by task.
 
@@ -103,7 +86,7 @@ class UnlearningSequence:
         self.plan = make_plan(cfg)  # may draw Glyph80, with a bar
         dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
         self.classes = list(dataset.metainfo['classes'])
-        before, self._earlier = first_original(cfg)
+        before, earlier = first_original(cfg)
         self.record = new_record(cfg, self.plan, before)
         self._found = self._last_change()
         if self._found:
@@ -112,7 +95,7 @@ class UnlearningSequence:
                                  'to continue it, or set another --work-dir')
             self.record = load_record(self.work_dir, self.record)
         if self.record['original'] is None:
-            self.record['original'] = self._known_original()
+            self.record['original'] = known_original(cfg, self.record, earlier, self.plan)
         self._meta = dict(original=weights_before(self.record)['sha256'],
                           dataset_meta=dataset_meta(dataset))
         runs = [self._task_config(task, original={}) for task in self.plan]
@@ -159,7 +142,7 @@ class UnlearningSequence:
             else:
                 self.progress.step(val_batches)
             self.progress.step(sum(t.iters + val_batches for t in self.plan[:done]))
-            self._check_original()
+            check_original(self.record)
             self.progress.say(f'original model: AP {percent(self.record["original"]["AP"])}')
             for task in self._drawable(self.plan[done:]):
                 self._run_task(task)
@@ -180,32 +163,6 @@ class UnlearningSequence:
         runner.register_hook(ProgressHook(self.progress.step))
         return runner
 
-    def _known_original(self) -> Optional[dict]:
-        """The original model's AP from another sequence's record, where that has it."""
-        path = self.cfg.sequence.get('original')
-        if self._earlier is not None:
-            if original_of(self._earlier) == original_of(self.record):
-                return self._earlier['original']
-            return None if is_there(weights_before(self.record)) else self._from_classes()
-        if path is None or 'original_weights' in self.record:
-            return None
-        other = read_record(Path(path))
-        if original_of(other) != original_of(self.record):
-            raise ValueError(f'sequence.original: {path} is about other classes, weights or '
-                             'data: leave it out')
-        return other['original']
-
-    def _from_classes(self) -> dict:
-        """The AP of an original model that is gone, from that of its classes in a record."""
-        known = self._earlier['original']
-        if measured_on(self._earlier) != measured_on(self.record):
-            raise ValueError(
-                f'the original weights {weights_before(self.record)["file"]} are gone, and their '
-                'record is about another detector or other validation data: set '
-                'sequence.original to the weights')
-        return dict(AP=known['AP'], per_class=known['per_class'],
-                    splits=[split_means(known['per_class'], task.split) for task in self.plan])
-
     def _measure_original(self) -> None:
         self.progress.stage('original model')
         run_cfg = evaluation_config(self.cfg, self.work_dir / 'original', self.plan)
@@ -219,16 +176,6 @@ class UnlearningSequence:
             AP=null(results['coco/AP']), per_class=class_precisions(results, self.classes),
             splits=[split_metrics(results, f'_{task.number}') for task in self.plan])
         self._save()
-
-    def _check_original(self) -> None:
-        """Refuses an original that finds nothing: an erasure could not be told from it."""
-        ap = self.record['original']['AP']
-        if ap is None or ap < LEAST_AP:
-            raise ValueError(
-                f'{weights_before(self.record)["file"]} finds next to nothing in the validation '
-                f'images (AP {percent(ap)}), so that no erasure could be judged: are these its '
-                'weights, classes and data_preprocessor? Nothing was trained; start again in '
-                'another --work-dir')
 
     def _drawable(self, tasks: List[TaskPlan]) -> List[TaskPlan]:
         """The tasks with those pictures only that can show what the original model found."""
