@@ -3,9 +3,8 @@
 import contextlib
 import resource
 import sys
-from dataclasses import replace
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Iterator, Optional
 
 import torch
 from mmdet.registry import DATASETS, MODELS
@@ -19,6 +18,7 @@ from mmengine.visualization import Visualizer
 from gslora_det.engine.checkpoint import last_checkpoint, load_weights
 from gslora_det.engine.export import dataset_meta
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
+from gslora_det.engine.hooks.fates_hook import FatesHook
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.hooks.progress_hook import ProgressHook
 from gslora_det.engine.hooks.stopwatch_hook import StopwatchHook
@@ -52,13 +52,13 @@ from gslora_det.files import (
     atomic_write,
     check_writable,
     folder_lock,
-    read_json,
     remove_drafts,
     write_json,
 )
 from gslora_det.methods import Method
 from gslora_det.quiet import quiet
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
+from gslora_det.report.fates import objects_in_words
 from gslora_det.report.tables import LEAST_AP
 from gslora_det.report.words import percent
 
@@ -144,7 +144,8 @@ class UnlearningSequence:
             self.progress.step(sum(t.iters + val_batches for t in self.plan[:done]))
             check_original(self.record)
             self.progress.say(f'original model: AP {percent(self.record["original"]["AP"])}')
-            for task in self._drawable(self.plan[done:]):
+            barrier()  # the main process has written what the original found
+            for task in self.plan[done:]:
                 self._run_task(task)
         self.record['runs'][-1]['finished'] = now()
         self._save()
@@ -177,19 +178,12 @@ class UnlearningSequence:
             splits=[split_metrics(results, f'_{task.number}') for task in self.plan])
         self._save()
 
-    def _drawable(self, tasks: List[TaskPlan]) -> List[TaskPlan]:
-        """The tasks with those pictures only that can show what the original model found."""
-        barrier()  # the main process writes that
-        path = self.work_dir / 'original' / PREDICTIONS
-        known = read_json(path) if path.exists() else {}
-        drawable = [replace(task, pictures=[i for i in task.pictures if str(i) in known])
-                    for task in tasks]
-        left_out = sum(len(a.pictures) - len(b.pictures) for a, b in zip(tasks, drawable))
-        if left_out:
-            self.progress.say(
-                f'pictures left out: {left_out}, as the predictions of the original model were '
-                'not kept for them; tools/visualize.py draws any')
-        return drawable
+    def _predictions(self) -> Optional[Path]:
+        """The file of what the original model found: of this sequence, or a named one."""
+        folders = [self.work_dir, Path(self.cfg.sequence.get('original') or self.work_dir)]
+        files = [(folder.parent if folder.suffix == '.json' else folder) / 'original' / PREDICTIONS
+                 for folder in folders]
+        return next(filter(Path.exists, files), None)
 
     def _run_task(self, task: TaskPlan) -> None:
         names = ', '.join(task.split.forgotten)
@@ -198,7 +192,7 @@ class UnlearningSequence:
                           f'{task.iters:,} steps; erases {names}')
         self.progress.stage(f'task {task.number}/{len(self.plan)}')
         before = self.record['original']['splits'][task.number - 1]
-        if (before['AP_forgotten'] or 0) < LEAST_AP:
+        if before['AP_forgotten'] is not None and before['AP_forgotten'] < LEAST_AP:
             self.progress.say('  the original finds next to nothing of these classes (AP '
                               f'{percent(before["AP_forgotten"])}): nobody can see whether they '
                               'are erased')
@@ -228,6 +222,7 @@ class UnlearningSequence:
             results = runner.val()
         metrics = with_h(split_metrics(results), before)
         export = next(h for h in runner.hooks if isinstance(h, ExportHook))
+        objects = next((h.counts for h in runner.hooks if isinstance(h, FatesHook)), None)
         barrier()
         entry = dict(
             task=task.number, forgotten=list(task.split.forgotten), metrics=metrics,
@@ -235,7 +230,7 @@ class UnlearningSequence:
             seconds=round(stopwatch.seconds, 1),
             images_seen=self._images_seen(task, model.method, runner.world_size),
             peak_memory=peak_memory(), trainable_parameters=trainable,
-            total_parameters=model.num_parameters, groups=export.norms,
+            total_parameters=model.num_parameters, groups=export.norms, objects=objects or None,
             buffers=task.buffers, merged=file_entry(self.work_dir, folder / MERGED))
         if (folder / ADAPTER).exists():
             entry['adapter'] = file_entry(self.work_dir, folder / ADAPTER)
@@ -246,6 +241,8 @@ class UnlearningSequence:
                 checkpoint.unlink()
             (folder / 'last_checkpoint').unlink(missing_ok=True)
         self.progress.say(f'  {_one_line(metrics, before)}{self.progress.left()}')
+        if objects:
+            self.progress.say(f'  {objects_in_words(objects)}')
 
     def _images_seen(self, task: TaskPlan, method: Method, world_size: int) -> int:
         batch = sum(self.cfg.sequence[branch].batch_size for branch in method.branches)
@@ -253,7 +250,7 @@ class UnlearningSequence:
 
     def _task_config(self, task: TaskPlan, original: dict) -> Config:
         return task_config(self.cfg, task, self.work_dir, self.classes,
-                           self._start_weights(), original, self._meta)
+                           self._start_weights(), original, self._meta, self._predictions())
 
     def _start_weights(self) -> str:
         if not self.record['tasks']:

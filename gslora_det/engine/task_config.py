@@ -14,6 +14,7 @@ from gslora_det.engine.plan import TaskPlan
 from gslora_det.files import as_word
 
 PREDICTIONS = 'original_predictions.json'
+SCORE_THRS = (0.3, 0.5)  # at which objects are counted that are found no more
 BUFFERS = 'buffers.json'
 CONFIG = 'config.py'  # of the whole sequence
 
@@ -77,16 +78,14 @@ def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Con
                       ['default_scope', 'env_cfg', 'model', 'val_dataloader',
                        'val_evaluator', 'launcher', 'model_wrapper_cfg', 'randomness'])
     run.val_evaluator = split_evaluator(run.val_evaluator, splits_of(tasks))
-    run.custom_hooks = []
-    pictures = sorted({image for task in tasks for image in task.pictures})
-    if pictures:
-        run.custom_hooks.append(dict(type='ErasedBoxesHook', images=pictures,
-                                     predictions=str(work_dir / PREDICTIONS)))
+    run.custom_hooks = [dict(type='KeepDetectionsHook', file=str(work_dir / PREDICTIONS),
+                             score_thr=min(SCORE_THRS))]
     return run
 
 
 def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
-                weights: str, original: dict, meta: dict) -> Config:
+                weights: str, original: dict, meta: dict,
+                predictions: Optional[Path] = None) -> Config:
     """The run of one task.
 
     Args:
@@ -98,6 +97,8 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         original (dict): AP of the original model on the task's splits, see
             :func:`gslora_det.engine.record.split_metrics`.
         meta (dict): Stored with the merged weights, beside what the task erased.
+        predictions (Path, optional): File of the original model's detections, which those of
+            the task are compared with.
     """
     number = task.number
     run = _run_config(cfg, f'task_{number}', work_dir / f'task_{number}',
@@ -133,11 +134,13 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         dict(type='GroupNormHook'), dict(type='ExportHook', meta=dict(
             meta, task=number, forgotten=split['forgotten'], old=split['old'])),
         *(copy.deepcopy(hook) for _, hook in listed(cfg, 'custom_hooks'))]
-    if task.pictures:
-        run.custom_hooks.append(dict(
-            type='ErasedBoxesHook', images=task.pictures,
-            predictions=str(work_dir / 'original' / PREDICTIONS),
-            out_dir=str(work_dir / 'erased' / f'task_{number}'), split=split))
+    if predictions:
+        known = dict(predictions=str(predictions), split=split)
+        run.custom_hooks.append(dict(type='FatesHook', score_thrs=SCORE_THRS, **known))
+        if task.pictures:
+            run.custom_hooks.append(dict(
+                type='ErasedBoxesHook', images=task.pictures,
+                out_dir=str(work_dir / 'erased' / f'task_{number}'), **known))
     return run
 
 

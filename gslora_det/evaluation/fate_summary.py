@@ -8,6 +8,27 @@ from collections.abc import Iterable, Sequence
 from gslora_det.evaluation.box_fates import ROLES, BoxFate
 
 
+def found_again(fates: Iterable[BoxFate], roles: Sequence[str]) -> dict:
+    """Count the objects that the original found, and as what they are found now.
+
+    Args:
+        fates: The fates of all images, see :func:`box_fates`.
+        roles: Role of each class by label, see :func:`class_roles`.
+
+    Returns:
+        Role to ``before``, their number, ``own_name``, those found as their class still,
+        and ``other_name``, those found as another class only; the rest is found no more.
+    """
+    counts = {role: dict(before=0, own_name=0, other_name=0) for role in ROLES}
+    for fate in fates:
+        if fate.before is not None:
+            count = counts[roles[fate.label]]
+            count['before'] += 1
+            count['own_name'] += fate.fate in ('kept', 'survived')
+            count['other_name'] += fate.fate == 'renamed'
+    return counts
+
+
 def fate_summary(
     fates: Iterable[BoxFate], classes: Sequence[str], roles: Sequence[str]
 ) -> dict:

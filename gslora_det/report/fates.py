@@ -81,6 +81,54 @@ def fates_in_words(roles, score_thr: float) -> str:
         f'{kept.own_name:,}.')
 
 
+def _of_erased(roles) -> Found:
+    """The objects of all classes erased so far, from the counts of each role."""
+    return Found(*(roles['forgotten'][key] + roles['old'][key] for key in Found._fields))
+
+
+def objects_in_words(objects) -> str:
+    """What an erasure cost and left, counted at several thresholds, in one line.
+
+    Args:
+        objects (dict): Score threshold as text to the counts of ``found_again``, as a record
+            has it.
+    """
+    lost = ', '.join(
+        f'{found["before"] - found["own_name"]:,} of {found["before"]:,} above a score of '
+        f'{score_thr}' for score_thr, found in (
+            (key, roles['retained']) for key, roles in objects.items()))
+    score_thr, gone = next((key, _of_erased(roles)) for key, roles in objects.items())
+    return (f'of retained objects that the original finds, lost: {lost}; of erased ones above '
+            f'{score_thr}, under another name: {gone.other_name:,} of {gone.before:,}')
+
+
+def objects_table(record) -> tuple[list[str], list[list[str]]]:
+    """The same after each task, as a table; no rows where objects were not counted.
+
+    Args:
+        record (dict): The content of ``sequence.json``.
+    """
+    tasks = [task for task in record['tasks'] if task.get('objects')]
+    if not tasks:
+        return [], []
+
+    def cells(part: int, whole: int) -> list[str]:
+        return [f'{part:,}', f'{whole:,}', f'{100 * part / whole:.1f}' if whole else '—']
+
+    score_thrs = list(tasks[0]['objects'])
+    titles, rows = ['Task'], []
+    for title in (*(f'Lost > {key}' for key in score_thrs), f'Renamed > {score_thrs[0]}'):
+        titles += [title, 'of', '%']
+    for task in tasks:
+        row = [str(task['task'])]
+        for score_thr in score_thrs:
+            kept = Found(**task['objects'][score_thr]['retained'])
+            row += cells(kept.before - kept.own_name, kept.before)
+        gone = _of_erased(task['objects'][score_thrs[0]])
+        rows.append(row + cells(gone.other_name, gone.before))
+    return titles, rows
+
+
 def fate_rows(summary) -> list[tuple[str, list[str]]]:
     """The table of fates, a row for each role that has objects.
 

@@ -8,10 +8,14 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from gslora_det.report.fates import objects_table
+
 PROTOCOLS = {
     'full': 'All validation images',
     'reference': "Reference protocol: only images that contain the split's classes",
 }
+OBJECTS = ('Objects: retained ones that the original finds above a score and now are lost; erased '
+           'ones that are found under another name')
 # Less than this in the original is no measure of what became of it.
 LEAST_AP = 0.02
 # Column title, key of a row, format of its value.
@@ -141,6 +145,9 @@ def to_markdown(record):
     parts = [f'# {_headline(record)}\n\n{LEGEND}\n']
     parts += [f'## {title}\n\n' + markdown_table(*results_table(record, protocol))
               for protocol, title in PROTOCOLS.items()]
+    titles, rows = objects_table(record)
+    if rows:
+        parts.append(f'## {OBJECTS}\n\n' + markdown_table(titles, rows))
     return '\n'.join(parts)
 
 
@@ -175,10 +182,13 @@ def print_table(record):
     """
     console = Console(highlight=False, markup=False, emoji=False)  # names stay as they are
     console.print(_headline(record), style='bold')
-    for protocol, title in PROTOCOLS.items():
+    tables = {title: results_table(record, protocol) for protocol, title in PROTOCOLS.items()}
+    tables[OBJECTS] = objects_table(record)
+    for title, (titles, rows) in tables.items():
+        if not rows:
+            continue
         table = Table(title=title, title_justify='left', box=box.SIMPLE_HEAD,
                       padding=(0, 1, 0, 0), show_edge=False)
-        titles, rows = results_table(record, protocol)
         for column in titles:
             table.add_column(column, justify='right', no_wrap=True)
         for cells in rows:

@@ -7,7 +7,7 @@ from mmengine.structures import InstanceData
 from PIL import Image
 from support import CONFIGS
 
-from gslora_det.engine.hooks import ErasedBoxesHook
+from gslora_det.engine.hooks import ErasedBoxesHook, KeepDetectionsHook
 
 
 def test_pictures_reach_the_folder_and_the_visualizer(glyph80, tmp_path):
@@ -25,10 +25,11 @@ def test_pictures_reach_the_folder_and_the_visualizer(glyph80, tmp_path):
         labels=np.array([i['bbox_label'] for i in info['instances']]))
     truth.scores = np.full(len(truth), .9)
     forgotten = dataset.metainfo['classes'][truth.labels[0]]
-    options = dict(images=[info['img_id']], predictions=str(tmp_path / 'original.json'))
-    for split, found in ((None, truth),
-                         (dict(forgotten=[forgotten], old=[]), truth[truth.labels < 0])):
-        hook = ErasedBoxesHook(out_dir=str(tmp_path / 'erased'), split=split, **options)
+    original = str(tmp_path / 'original.json')
+    for hook, found in (
+            (KeepDetectionsHook(original, images=[info['img_id']]), truth),
+            (ErasedBoxesHook([info['img_id']], original, str(tmp_path / 'erased'),
+                             dict(forgotten=[forgotten], old=[])), truth[truth.labels < 0])):
         others = [SimpleNamespace(img_id=99)]
         hook.after_val_iter(runner, 0, outputs=others + [
             SimpleNamespace(img_id=info['img_id'], pred_instances=found)])

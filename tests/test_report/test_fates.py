@@ -1,6 +1,13 @@
 """Sentences and table about the fates of objects, from counts by hand."""
 
-from gslora_det.report.fates import Found, fate_rows, fates_in_words, found_forgotten
+from gslora_det.report.fates import (
+    Found,
+    fate_rows,
+    fates_in_words,
+    found_forgotten,
+    objects_in_words,
+    objects_table,
+)
 
 ROLES = dict(forgotten={'erased': 1005, 'survived': 1, 'missed': 9},
              old={'renamed': 2, 'erased': 10},
@@ -32,3 +39,25 @@ def test_what_cannot_happen_is_no_zero_and_a_role_without_objects_no_row():
         # erased, survived, kept, lost, renamed, missed, any box, ghosts
         ('forgotten in the last request', ['1,005', '1', '–', '–', '0', '9', *half, '0']),
         ('retained', ['–', '–', '7', '2', '1', '9', *half, '9'])]
+
+
+def counted(before, own_name, other_name):
+    return dict(before=before, own_name=own_name, other_name=other_name)
+
+
+OBJECTS = {
+    '0.3': dict(retained=counted(1220, 1216, 3), forgotten=counted(100, 1, 2),
+                old=counted(50, 0, 4)),
+    '0.5': dict(retained=counted(1167, 1129, 0), forgotten=counted(90, 0, 0),
+                old=counted(0, 0, 0))}
+
+
+def test_what_is_lost_and_renamed_is_said_and_tabled():
+    assert objects_in_words(OBJECTS) == (
+        'of retained objects that the original finds, lost: 4 of 1,220 above a score of 0.3, 38 '
+        'of 1,167 above a score of 0.5; of erased ones above 0.3, under another name: 6 of 150')
+    record = dict(tasks=[dict(task=1, objects=OBJECTS), dict(task=2, objects=None)])
+    assert objects_table(record) == (
+        ['Task', 'Lost > 0.3', 'of', '%', 'Lost > 0.5', 'of', '%', 'Renamed > 0.3', 'of', '%'],
+        [['1', '4', '1,220', '0.3', '38', '1,167', '3.3', '6', '150', '4.0']])
+    assert objects_table(dict(tasks=[dict(task=1)])) == ([], [])

@@ -1,0 +1,53 @@
+from types import SimpleNamespace
+from typing import Dict, Sequence
+
+from mmdet.registry import HOOKS
+from mmengine.runner import Runner
+
+from gslora_det.engine.hooks.detections_hook import DetectionsHook
+from gslora_det.evaluation import Detections, Objects, box_fates, class_roles, found_again
+from gslora_det.files import read_json
+
+
+@HOOKS.register_module()
+class FatesHook(DetectionsHook):
+    """Counts what became of the objects that the original model found.
+
+    AP is a ranking: it does not show that scores fall below the threshold of a user.
+
+    Args:
+        predictions (str): File of the original model's detections, see
+            :class:`KeepDetectionsHook`.
+        split (dict): The task's ``forgotten`` and ``old`` classes.
+        score_thrs (list[float]): Only detections with a score above it count, for each.
+
+    Attributes:
+        counts (dict): By score threshold as text, see
+            :func:`gslora_det.evaluation.found_again`.
+    """
+
+    def __init__(self, predictions: str, split: Dict[str, Sequence[str]],
+                 score_thrs: Sequence[float]) -> None:
+        super().__init__(score_thr=min(score_thrs))
+        self.predictions = predictions
+        self.split = split
+        self.score_thrs = score_thrs
+        self.counts: Dict[str, dict] = {}
+
+    def look_at(self, runner: Runner, found: Dict[str, dict]) -> None:
+        """Counts, image by image."""
+        before = read_json(self.predictions)
+        dataset = runner.val_dataloader.dataset
+        classes = dataset.metainfo['classes']
+        roles = class_roles(classes, self.split['forgotten'], self.split['old'])
+        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        for score_thr in self.score_thrs:
+            fates = (fate for info in infos for fate in box_fates(
+                Objects.of(info), detections(before[str(info['img_id'])]),
+                detections(found[str(info['img_id'])]), roles, score_thr))
+            self.counts[f'{score_thr:g}'] = found_again(fates, roles)
+
+
+def detections(kept: Dict[str, list]) -> Detections:
+    """The detections of an image that a :class:`DetectionsHook` has kept."""
+    return Detections.of(SimpleNamespace(**kept))
