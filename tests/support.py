@@ -241,7 +241,7 @@ def build_unlearning(tiny_config, tiny_weights):
     """Builds an UnlearningDetector around the tiny detector."""
     def build(split=SPLIT, weights=tiny_weights, original=None, **method):
         method = dict(dict(type='GSLoRA', classes=CLASSES, split=split), **method)
-        if method['type'].startswith('GSLoRA'):
+        if method['type'].startswith('GSLoRA') or method['type'] == 'LinearErasure':
             method.setdefault('rank', 2)
         return MODELS.build(dict(type='UnlearningDetector', detector=tiny_config,
                                  method=method, weights=weights, original=original))

@@ -52,6 +52,7 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
         matrices, facts = load_adapter(adapter)
         _check_base(adapter, facts, digest, given)
         _fold(state, adapter, matrices, float(facts['scaling']))
+        _reset(state, json.loads(facts.get('reset_rows', '{}')))
         known = {key: json.loads(facts[key]) for key in FACTS if key in facts}
         digest, given = facts['merged'], f'what {adapter} makes of {given}'
     dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
@@ -101,3 +102,10 @@ def _fold(state: dict, adapter: str, matrices: dict, scaling: float) -> None:
             raise CheckpointError(f'{adapter} does not fit the detector at {layer}')
         with torch.no_grad():
             weight += scaling * lora_b @ lora_a
+
+
+def _reset(state: dict, reset: dict) -> None:
+    """Resets the rows of class layers that an adapter names, as its method did."""
+    for layer in reset.get('layers', ()):
+        state[f'{layer}.weight'][reset['rows']] = 0
+        state[f'{layer}.bias'][reset['rows']] = reset['bias']

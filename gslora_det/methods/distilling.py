@@ -43,7 +43,7 @@ class Distilling(FineTuning):
 
     def retained_logits(self, outputs: QueryOutputs, batch: Batch) -> Tuple[Tensor, Tensor]:
         """Last-layer logits of the retained classes: the student's, the teacher's."""
-        taught, _ = self.teach(batch, outputs.proposals)
+        taught = self.teach(batch, outputs.proposals).logits
         return outputs.logits[-1][..., self.retained], taught[..., self.retained]
 
     def state_dict(self) -> dict:

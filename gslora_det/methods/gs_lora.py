@@ -185,14 +185,14 @@ class GSLoRA(Method):
         proposals = all_proposals(outputs)
         terms = {}
         if self.distill:
-            teacher_logits, teacher_boxes = self.original(batch, proposals)
-            kept = teacher_logits[..., self.retained]
+            teacher = self.original(batch, proposals)
+            kept = teacher.logits[..., self.retained]
             terms['distill_loss_cls'] = self.distill * logit_distillation_loss(
                 logits[..., self.retained], kept)
             terms['distill_loss_bbox'] = self.distill * box_distillation_loss(
-                boxes, teacher_boxes, kept.sigmoid().amax(-1))
+                boxes, teacher.boxes, kept.sigmoid().amax(-1))
         if self.hold:
-            before, _ = self.before(batch, proposals)
+            before = self.before(batch, proposals).logits
             terms['hold_loss'] = self.hold * hold_loss(logits[..., self.old],
                                                        before[..., self.old])
         return terms

@@ -1,6 +1,7 @@
 """Head masking: forgetting in the last layer alone."""
 
 import math
+from typing import Sequence
 
 import torch
 from torch import nn
@@ -30,11 +31,21 @@ class HeadMask(Method):
     def __init__(self, prior: float = 0.01, **kwargs) -> None:
         super().__init__(**kwargs)
         require('HeadMask', prior=(prior, _PRIOR))
-        self.bias = -math.log((1 - prior) / prior)
+        self.bias = fresh_bias(prior)
 
-    @torch.no_grad()
     def before_task(self, detector: nn.Module, images: Images) -> None:
         """Resets the rows, for all decoder layers."""
-        for layer in class_layers(detector.bbox_head):
-            layer.weight[self.forgotten] = 0
-            layer.bias[self.forgotten] = self.bias
+        reset_rows_(class_layers(detector.bbox_head), self.forgotten, self.bias)
+
+
+def fresh_bias(prior: float = 0.01) -> float:
+    """The bias of a fresh focal-loss head, by which everything has this score."""
+    return -math.log((1 - prior) / prior)
+
+
+@torch.no_grad()
+def reset_rows_(layers: Sequence[nn.Linear], rows: Sequence[int], bias: float) -> None:
+    """Resets rows of class layers in place: they say the same of everything."""
+    for layer in layers:
+        layer.weight[rows] = 0
+        layer.bias[rows] = bias

@@ -50,7 +50,7 @@ class SCRUB(Distilling):
         terms['retain_kd_loss'] = self.alpha * logit_distillation_loss(
             *self.retained_logits(on_retain, retain), self.temperature)
         if self.progress < self.ascent:
-            taught, _ = self.teach(forget, on_forget.proposals)
+            taught = self.teach(forget, on_forget.proposals).logits
             terms['forget_kd_loss'] = -self.weight * logit_distillation_loss(
                 on_forget.logits[-1][..., self.forgotten], taught[..., self.forgotten],
                 self.temperature)

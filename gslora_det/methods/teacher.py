@@ -1,15 +1,25 @@
 """What a frozen detector says about the images of a step, and its memory."""
 
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, Optional, Tuple
+from typing import Callable, Dict, Iterator, NamedTuple, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from gslora_det.models.detr_step import Batch, is_two_stage, query_outputs
 
-# Logits (images, queries, classes) and boxes (images, queries, 4) of the last layer.
-Outputs = Tuple[Tensor, Tensor]
+
+class Outputs(NamedTuple):
+    """What the queries say in the last layer.
+
+    Attributes:
+        logits (Tensor): Shape (images, queries, classes).
+        boxes (Tensor): Shape (images, queries, 4).
+        embeddings (Tensor): Shape (images, queries, dim).
+    """
+    logits: Tensor
+    boxes: Tensor
+    embeddings: Tensor
 
 
 @contextmanager
@@ -27,10 +37,10 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 @torch.no_grad()
 def last_layer(detector: nn.Module, batch: Batch,
                proposals: Optional[Tensor] = None) -> Outputs:
-    """Logits and boxes of the last decoder layer, without dropout or gradients."""
+    """What the last decoder layer says, without dropout or gradients."""
     with evaluating(detector):
         outputs, = query_outputs(detector, batch, proposals=proposals)
-    return outputs.logits[-1], outputs.boxes[-1]
+    return Outputs(outputs.logits[-1], outputs.boxes[-1], outputs.embeddings[-1])
 
 
 class Teacher:
@@ -87,8 +97,7 @@ class Memory:
         samples = batch.data_samples
         new = [i for i, s in enumerate(samples) if s.img_id not in self.seen]
         if new:
-            logits, boxes = self.run(batch.pick(new))
+            said = self.run(batch.pick(new))
             for row, i in enumerate(new):
-                self.seen[samples[i].img_id] = (logits[row], boxes[row])
-        logits, boxes = zip(*(self.seen[sample.img_id] for sample in samples))
-        return torch.stack(logits), torch.stack(boxes)
+                self.seen[samples[i].img_id] = tuple(part[row] for part in said)
+        return Outputs(*map(torch.stack, zip(*(self.seen[s.img_id] for s in samples))))

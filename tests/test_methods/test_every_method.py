@@ -65,13 +65,14 @@ def started(build_unlearning, name, **options):
 @pytest.mark.parametrize('name', TRAINED)
 def test_trains_what_it_says_and_nothing_else(build_unlearning, pair, name):
     """What it says is what ``prepare`` leaves to train, and the statistics of its norms."""
-    model = build_unlearning(type=name).train()
+    model = build_unlearning(type=name)  # in no mode yet, as a task finds it
     detector = model.detector
     says = {n for n, p in detector.named_parameters() if p.requires_grad}
     modules = {n.rpartition('.')[0] for n in says}
     says |= {n for n, _ in detector.named_buffers() if n.rpartition('.')[0] in modules}
     before = copy.deepcopy(detector.state_dict())
     model.method.before_task(detector, images)
+    model.train()
     train(model, pair, optimizer_of(model), 1, 2)
     changed = {n for n, v in detector.state_dict().items() if not torch.equal(v, before[n])}
     assert changed and changed <= says
@@ -124,7 +125,8 @@ def test_leaves_a_plain_detector(build_unlearning, tiny_weights, pair, name):
 # How much the detector's own loss on forget and on retain images without objects counts.
 OWN_LOSS = dict(
     DER=(1, 0), DERPlusPlus=(1, 0.1), EWC=(1, 1), FDR=(1, 0), GSLoRA=(-0.15, 1),
-    GSLoRAPlusPlus=(-0.15, 1), GradientAscent=(-1, 0), L2=(1, 1), LIRF=(0.9, 5), LwF=(1, 2),
+    GSLoRAPlusPlus=(-0.15, 1), GradientAscent=(-1, 0), L2=(1, 1), LIRF=(0.9, 5),
+    LinearErasure=(0, 1), LwF=(1, 2),
     MAS=(1, 1), RehearsalFinetune=(0, 1), Retrain=(0, 1), SCRUB=(0, 0.99), SCRUBS=(0, 0.99))
 
 
@@ -136,8 +138,10 @@ def test_loss_without_any_object_is_mmdets(build_unlearning, tiny_weights, tmp_p
                for key, value in read_weights(tiny_weights).items()}
     save_weights(weights, tmp_path / 'weights.pth', {})
     lora = name.startswith('GSLoRA')
-    model = started(build_unlearning, name, weights=str(tmp_path / 'weights.pth'),
-                    **(dict(alpha=0.0) if lora else {}))
+    off = dict(alpha=0.0) if lora else {}
+    if name == 'LinearErasure':
+        off = dict(alpha=0.0, erase=0.0)
+    model = started(build_unlearning, name, weights=str(tmp_path / 'weights.pth'), **off)
     inputs, _ = pair
     empty = dict(forget=samples([[], []]), retain=samples([[], [], []]))
     found = total(model.loss(inputs, copy.deepcopy(empty)))

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import json
 import math
 
 import pytest
@@ -13,7 +14,8 @@ from support import CLASSES, CONFIGS, SPLIT, samples
 from torch import nn
 
 from gslora_det.engine.checkpoint import save_weights
-from gslora_det.losses import logit_distillation_loss, prototype_divergence
+from gslora_det.engine.export import _reset
+from gslora_det.losses import ErasureMap, logit_distillation_loss, prototype_divergence
 from gslora_det.methods.importance import importance
 from gslora_det.methods.lirf import attention_distance
 from gslora_det.methods.ssd import dampen_
@@ -623,3 +625,55 @@ def test_old_classes_are_not_brought_back_by_a_teacher(build_unlearning, pair):
         for branch in model.detector.bbox_head.cls_branches:
             branch.bias[3] -= 100
     assert losses(model, pair)['replay_loss'] == pytest.approx(0, abs=1e-3)
+
+
+def matched(detector, said_by_it, sample_list):
+    """Classes that MMDet matches to the queries, five for none."""
+    _, logits, boxes = said_by_it
+    return torch.stack(detector.bbox_head.get_targets(
+        list(logits), list(boxes), [s.gt_instances for s in sample_list],
+        [s.metainfo for s in sample_list])[0])
+
+
+def test_linear_erasure_is_its_formula(build_unlearning, original, pair):
+    model = build(build_unlearning, 'LinearErasure', erase=0.7, everywhere=3.0, num_images=2)
+    model.method.before_task(model.detector, images)
+    found, labels = [], []
+    for branch in ('forget', 'retain'):
+        for image, sample in images(branch, 2):
+            spoken = said(original, image[None], [sample])
+            classes = matched(original, spoken, [sample])
+            found.append(spoken[0][classes < 5])
+            labels.append(classes[classes < 5])
+    x, z = torch.cat(found).double(), (torch.cat(labels) == 4).double()[:, None]
+    assert z.sum() == 3 and len(x) == 6
+    expected = ErasureMap.of(x, z)
+    move(model)
+    inputs, data_samples = copy.deepcopy(pair)
+    total, parts = 0, []
+    for branch in ('forget', 'retain'):
+        before = said(original, inputs[branch], data_samples[branch])
+        now = said(model.detector, inputs[branch], data_samples[branch])[0]
+        distance = (now - expected(before[0].double())).square().sum(-1)
+        total += distance[matched(original, before, data_samples[branch]) < 5].mean()
+        parts.append(distance.flatten())
+    wanted = 0.7 * (total + 3 * torch.cat(parts).mean()).item()
+    assert losses(model, pair)['erase_loss'] == pytest.approx(wanted, rel=1e-3) and wanted > 0.1
+
+
+def test_linear_erasure_resets_the_rows_and_its_adapter_says_so(build_unlearning, original):
+    model = build(build_unlearning, 'LinearErasure')
+    move(model)
+    _, facts = model.method.adapter(model.detector)
+    expected = copy.deepcopy(original)
+    for name in ('bbox_head.cls_branches.0', 'bbox_head.cls_branches.1'):
+        layer = expected.get_submodule(name)
+        layer.weight.data[4], layer.bias.data[4] = 0, math.log(0.01 / 0.99)
+    assert json.loads(facts['reset_rows'])['rows'] == FORGOTTEN
+    model.method.after_task(model.detector)
+    head = model.detector.bbox_head.state_dict()
+    for key, value in expected.bbox_head.state_dict().items():
+        assert torch.allclose(head[key], value), key
+    exported = original.state_dict()
+    _reset(exported, json.loads(facts['reset_rows']))
+    assert all(torch.equal(exported[f'bbox_head.{key}'], value) for key, value in head.items())

@@ -90,7 +90,7 @@ def test_a_stop_while_the_workers_of_an_evaluation_start(glyph80, tmp_path, kind
 @pytest.mark.parametrize('kind', CODES)
 def test_a_stop_while_glyph80_is_drawn(tmp_path, kind):
     data = tmp_path / 'glyph80'
-    assert_stops(arguments(data, tmp_path / 'run'), lambda _: [*tmp_path.glob('.*.draft-*')],
+    assert_stops(arguments(data, tmp_path / 'run'), lambda _: [*tmp_path.glob('.*.draft-*/*')],
                  kind, whole_group=True)
     assert not data.exists() and not [*tmp_path.glob('.*.draft-*')]
 
