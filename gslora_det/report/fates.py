@@ -112,20 +112,18 @@ def objects_table(record) -> tuple[list[str], list[list[str]]]:
     if not tasks:
         return [], []
 
-    def cells(part: int, whole: int) -> list[str]:
-        return [f'{part:,}', f'{whole:,}', f'{100 * part / whole:.1f}' if whole else '—']
+    def cell(part: int, whole: int) -> str:
+        return f'{part:,} of {whole:,} ({100 * part / whole:.1f} %)' if whole else '—'
 
     score_thrs = list(tasks[0]['objects'])
-    titles, rows = ['Task'], []
-    for title in (*(f'Lost > {key}' for key in score_thrs), f'Renamed > {score_thrs[0]}'):
-        titles += [title, 'of', '%']
+    titles = ['Task', *(f'Lost > {key}' for key in score_thrs), f'Renamed > {score_thrs[0]}']
+    rows = []
     for task in tasks:
-        row = [str(task['task'])]
-        for score_thr in score_thrs:
-            kept = Found(**task['objects'][score_thr]['retained'])
-            row += cells(kept.before - kept.own_name, kept.before)
+        kept = [Found(**task['objects'][key]['retained']) for key in score_thrs]
         gone = _of_erased(task['objects'][score_thrs[0]])
-        rows.append(row + cells(gone.other_name, gone.before))
+        rows.append([str(task['task']),
+                     *(cell(found.before - found.own_name, found.before) for found in kept),
+                     cell(gone.other_name, gone.before)])
     return titles, rows
 
 

@@ -58,6 +58,6 @@ def test_what_is_lost_and_renamed_is_said_and_tabled():
         'of 1,167 above a score of 0.5; of erased ones above 0.3, under another name: 6 of 150')
     record = dict(tasks=[dict(task=1, objects=OBJECTS), dict(task=2, objects=None)])
     assert objects_table(record) == (
-        ['Task', 'Lost > 0.3', 'of', '%', 'Lost > 0.5', 'of', '%', 'Renamed > 0.3', 'of', '%'],
-        [['1', '4', '1,220', '0.3', '38', '1,167', '3.3', '6', '150', '4.0']])
+        ['Task', 'Lost > 0.3', 'Lost > 0.5', 'Renamed > 0.3'],
+        [['1', '4 of 1,220 (0.3 %)', '38 of 1,167 (3.3 %)', '6 of 150 (4.0 %)']])
     assert objects_table(dict(tasks=[dict(task=1)])) == ([], [])
