@@ -45,7 +45,8 @@ def test_cells_are_methods_times_settings_times_seeds(comparison):
 def test_every_method_is_compared(comparison):
     types = {comparison.config(cell).method.type
              for cell in comparison.cells(settings=['80-5'], seeds=[0])}
-    assert types == set(METHODS.module_dict)
+    # Its recipe was found on classes that the tables report: it joins when chosen on others.
+    assert types == set(METHODS.module_dict) - {'LinearErasure'}
 
 
 def test_all_see_the_same_buffers_and_number_of_images(comparison):
