@@ -76,7 +76,7 @@ def _record(named: Optional[str], merged: str) -> Optional[dict]:
             return read_record(named)
         except ValueError as error:
             raise ValueError(f'sequence.original: {error}') from error
-    folder = local_path(merged).resolve().parents[1]
+    folder = local_path(merged).resolve().parent.parent
     if not (folder / FILE_NAME).is_file():
         return None
     record = read_record(folder)
