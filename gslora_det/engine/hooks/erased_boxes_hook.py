@@ -45,7 +45,7 @@ class ErasedBoxesHook(DetectionsHook):
         roles = class_roles(classes, self.split['forgotten'], self.split['old'])
         for info in map(dataset.get_data_info, range(len(dataset))):
             key, image = str(info['img_id']), info['img_path']
-            if key in found:
+            if key in found and key in before:
                 picture = draw_erased_boxes(
                     mmcv.imread(image, channel_order='rgb'), Objects.of(info),
                     detections(before[key]), detections(found[key]), roles, classes,
