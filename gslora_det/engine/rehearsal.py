@@ -7,14 +7,12 @@ original model was measured: hours on COCO. What cannot work there shows here.
 import contextlib
 import copy
 import importlib.util
-import random
 import tempfile
 import warnings
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Iterator, List, Sequence
+from typing import Iterator, List, Sequence
 
-import numpy as np
 import torch
 from mmdet.registry import HOOKS, METRICS, PARAM_SCHEDULERS, VISUALIZERS
 from mmengine.config import Config
@@ -24,6 +22,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner, get_priority
 from torch.utils.data import DataLoader
 
+from gslora_det.datasets.random_steps import random_steps
 from gslora_det.engine.config_checks import listed, type_name
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.plan import TaskPlan
@@ -36,7 +35,6 @@ _PACKAGES = dict(
     TensorboardVisBackend='tensorboard', WandbVisBackend='wandb', MLflowVisBackend='mlflow',
     ClearMLVisBackend='clearml', NeptuneVisBackend='neptune', DVCLiveVisBackend='dvclive',
     AimVisBackend='aim')
-_LOOKED_AT, _PASSES = 2, 20  # images by which a pipeline is tried, and how often
 
 
 @contextlib.contextmanager
@@ -216,52 +214,3 @@ def _first_step(runner: Runner) -> None:
         loop.evaluator.process(data_samples=outputs, data_batch=batch)
     with named('the first step of task 1'), contextlib.suppress(_Enough):
         runner.train()
-
-
-def random_steps(dataset: Any) -> List[str]:
-    """Names of the pipeline steps by which an image may look different each time.
-
-    A step is random if a generator of Python, NumPy or PyTorch has moved after it, or, for
-    those with one of their own, if the results of two passes differ.
-
-    Args:
-        dataset (BaseDetDataset): The data set.
-    """
-    found = {}
-    for index in range(min(_LOOKED_AT, len(dataset))):
-        for _ in range(_PASSES):
-            one, other = (dataset.get_data_info(index) for _ in range(2))
-            for step in dataset.pipeline.transforms:
-                before = _random_state()
-                one, other = step(one), step(other)
-                if one is None or other is None:  # an image that is left out
-                    break
-                if _random_state() != before or not _same(one, other):
-                    found[type(step).__name__] = None
-                    other = copy.deepcopy(one)
-            if found:
-                return list(found)
-    return []
-
-
-def _random_state() -> tuple:
-    kind, keys, *rest = np.random.get_state()
-    return (random.getstate(), kind, keys.tobytes(), *rest,
-            torch.get_rng_state().numpy().tobytes())
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether two results of a pipeline hold the same numbers."""
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, np.ndarray):
-        return np.array_equal(one, other)
-    if hasattr(one, 'tensor'):  # boxes
-        one, other = one.tensor, other.tensor
-    if isinstance(one, torch.Tensor):
-        return torch.equal(one, other)
-    if hasattr(one, 'to_dict'):  # a data sample
-        return _same(one.to_dict(), other.to_dict())
-    return one == other if isinstance(one, (bool, int, float, str)) else True
