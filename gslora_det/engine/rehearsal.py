@@ -71,7 +71,7 @@ def rehearse(cfg: Config, plan: List[TaskPlan], runs: Sequence[Config]) -> int:
         batches = _validation_data(run)
         _training_data(cfg, run)
         with named('task 1'):
-            runner = Runner.from_cfg(run)
+            runner = Runner.from_cfg(_without_workers(run))
         model = unlearning_detector(runner)
         if model.num_trainable():
             _optimizer(cfg, runs, runner)
@@ -91,6 +91,16 @@ def _rehearsal_config(plan: List[TaskPlan], run: Config, folder: Path) -> Config
         branch.buffers = str(folder / BUFFERS)
     # Those of the config were built, but they may tell somebody of a run, once.
     run.custom_hooks = [dict(type='MethodHook', most_images=1), dict(type='FirstStepHook')]
+    return run
+
+
+def _without_workers(run: Config) -> Config:
+    """The same run in one process: workers that are left after a step are waited for, 5 s each."""
+    loader = run.train_dataloader
+    if loader.get('num_workers'):
+        loader.update(num_workers=0, persistent_workers=False)
+        for option in ('prefetch_factor', 'timeout'):  # which only workers take
+            loader.pop(option, None)
     return run
 
 

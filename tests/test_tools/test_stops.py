@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM end a run with one line; nothing of it stays alive."""
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -83,7 +84,7 @@ def test_a_stop_in_the_steps(glyph80, tmp_path, kind, whole_group):
 
 @pytest.mark.parametrize('kind', CODES)
 def test_a_stop_while_the_workers_of_an_evaluation_start(glyph80, tmp_path, kind):
-    command = arguments(glyph80, tmp_path, **{'val_dataloader.num_workers': 4})
+    command = arguments(glyph80, tmp_path, **{'val_dataloader.num_workers': 2})
     assert_stops(command, lambda pid: len(members(pid)) > 1, kind, whole_group=True)
 
 
@@ -129,6 +130,7 @@ def end_of(main, capfd):
     """Exit code and errors of a tool in a fork of this process, where Ctrl-C is not ignored."""
     def tool():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        atexit._clear()  # pytest removes old folders at its end
         run_tool(main)
 
     process = fork(tool)
