@@ -46,7 +46,8 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
     check_exists(weights)
     detector = MODELS.build(copy.deepcopy(cfg.model))  # MMDet writes into its config
     load_weights(detector, weights)
-    state, known = detector.state_dict(), read_meta(weights)
+    state, stated = detector.state_dict(), read_meta(weights)
+    known = stated
     digest, given = weights_digest(state), weights
     for adapter in adapters:
         matrices, facts = load_adapter(adapter)
@@ -56,7 +57,7 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
         known = {key: json.loads(facts[key]) for key in FACTS if key in facts}
         digest, given = facts['merged'], f'what {adapter} makes of {given}'
     dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
-    check_classes(read_meta(weights), weights, dataset.metainfo['classes'])
+    check_classes(stated, weights, dataset.metainfo['classes'])
     meta = {key: known[key] for key in FACTS if key in known}
     meta['dataset_meta'] = dataset_meta(dataset)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
