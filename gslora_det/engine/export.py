@@ -10,6 +10,7 @@ import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
+from gslora_det.class_rows import reset_rows_
 from gslora_det.engine.checkpoint import (
     FACTS,
     CheckpointError,
@@ -108,5 +109,5 @@ def _fold(state: dict, adapter: str, matrices: dict, scaling: float) -> None:
 def _reset(state: dict, reset: dict) -> None:
     """Resets the rows of class layers that an adapter names, as its method did."""
     for layer in reset.get('layers', ()):
-        state[f'{layer}.weight'][reset['rows']] = 0
-        state[f'{layer}.bias'][reset['rows']] = reset['bias']
+        reset_rows_(state[f'{layer}.weight'], state[f'{layer}.bias'], reset['rows'],
+                    reset['logit'], reset['background'])

@@ -2,24 +2,26 @@
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Sequence
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Type, Union
 
 import torch
 from torch import nn
 
-from gslora_det.lora.layer import LoRALinear
+from gslora_det.lora.layer import LoRALayer
+
+Lists = Union[Type[nn.Module], Tuple[Type[nn.Module], ...]]
 
 
 @dataclass(frozen=True)
 class LoRAGroup:
-    """The LoRA layers of one Transformer block.
+    """The LoRA layers of one block of the detector.
 
     Attributes:
         name (str): Name of the block in the detector, e.g. ``'encoder.layers.0'``.
         layers (dict): The block's LoRA layers by their names in the detector.
     """
     name: str
-    layers: Dict[str, LoRALinear]
+    layers: Dict[str, LoRALayer]
 
     def matrices(self) -> List[nn.Parameter]:
         """All A, then all B, of the group."""
@@ -32,35 +34,30 @@ class LoRAGroup:
         return torch.stack([m.delta().norm() for m in self.layers.values()]).norm().item()
 
 
-def _listed(name: str, module: nn.Module) -> Optional[str]:
-    """The nearest element of an ``nn.ModuleList`` that the submodule ``name`` is or lies in."""
+def listed(name: str, module: nn.Module, lists: Lists = nn.ModuleList) -> Optional[str]:
+    """The nearest element of a list that the submodule ``name`` is or lies in."""
     parts = name.split('.')
     for end in range(len(parts), 0, -1):
-        if isinstance(module.get_submodule('.'.join(parts[:end - 1])), nn.ModuleList):
+        if isinstance(module.get_submodule('.'.join(parts[:end - 1])), lists):
             return '.'.join(parts[:end])
     return None
 
 
-def in_list(name: str, module: nn.Module) -> bool:
-    """Whether the submodule ``name`` is, or lies in, an element of an ``nn.ModuleList``."""
-    return _listed(name, module) is not None
-
-
 def block_name(name: str, module: nn.Module) -> str:
-    """The name of the Transformer block that the submodule ``name`` belongs to.
+    """The name of the block that the submodule ``name`` belongs to.
 
-    A block is an element of an ``nn.ModuleList``; the nearest one above counts. Outside
-    any list, it is the submodule's parent.
+    A model declares its blocks as the elements of an ``nn.ModuleList``: a Transformer
+    block, a convolution of a tower, a level of a neck, a fully connected layer. The nearest
+    one counts. Outside any list, it is the submodule's parent, e.g. a ``ConvModule``.
     """
-    parent = name.rpartition('.')[0]
-    return parent and _listed(parent, module) or parent
+    return listed(name, module) or name.rpartition('.')[0] or name
 
 
 def lora_groups(module: nn.Module) -> List[LoRAGroup]:
     """Finds the LoRA layers of a module and groups them by block, by walking modules."""
     groups: Dict[str, LoRAGroup] = {}
     for name, layer in module.named_modules():
-        if isinstance(layer, LoRALinear):
+        if isinstance(layer, LoRALayer):
             block = block_name(name, module)
             groups.setdefault(block, LoRAGroup(block, {})).layers[name] = layer
     return list(groups.values())

@@ -6,83 +6,91 @@ from fnmatch import fnmatchcase
 from typing import Dict, List, Optional, Sequence
 
 import torch
-from mmcv.cnn.bricks.transformer import FFN
+from mmcv.cnn import Conv2d, Linear
 from torch import Tensor, nn
-from torch.nn.modules.linear import NonDynamicallyQuantizableLinear
 
-from gslora_det.lora.groups import LoRAGroup, in_list, lora_groups
-from gslora_det.lora.layer import LoRALinear
+from gslora_det.lora.groups import LoRAGroup, lora_groups
+from gslora_det.lora.layer import LoRAConv2d, LoRALinear
+from gslora_det.lora.targets import default_targets
 
-# Teachers use the features of the detector that trains.
-_FROZEN = ('backbone.', 'neck.')
+# No subclass else: those normalise their weight, deform, or have it read past them, as
+# the out_proj of nn.MultiheadAttention.
+_LORA = {nn.Linear: LoRALinear, Linear: LoRALinear, nn.Conv2d: LoRAConv2d, Conv2d: LoRAConv2d}
 
 
-def _linears(module: nn.Module) -> List[str]:
-    """The Linear layers that an update of their own reaches.
+def _adaptable(module: nn.Module) -> Dict[str, nn.Module]:
+    """The layers that an update of their own reaches, under all their names.
 
-    It does not reach those whose weight is read past them (by nn.MultiheadAttention), nor
-    can it be merged into those that several places share.
+    A layer may stand in several places, as those that levels of a head share. Left out are
+    grouped convolutions, and weights that several layers share: they are not merged alone.
     """
-    linears = [(name, layer) for name, layer in module.named_modules(remove_duplicate=False)
-               if isinstance(layer, nn.Linear)]
-    uses = Counter(layer.weight for _, layer in linears)
-    return [name for name, layer in linears
-            if uses[layer.weight] == 1 and not name.startswith(_FROZEN)
-            and not isinstance(layer, NonDynamicallyQuantizableLinear)]
+    uses = Counter(p for part in module.modules() for p in part.parameters(recurse=False))
+    return {name: layer for name, layer in module.named_modules(remove_duplicate=False)
+            if type(layer) in _LORA and uses[layer.weight] == 1
+            and getattr(layer, 'groups', 1) == 1}
 
 
-def _ffn_linears(module: nn.Module) -> List[str]:
-    """Those in the FFNs of Transformer blocks, which stand in lists; a head may have its own."""
-    ffns = tuple(f'{name}.' for name, part in module.named_modules()
-                 if isinstance(part, FFN) and in_list(name, module))
-    return [name for name in _linears(module) if name.startswith(ffns)]
-
-
-def _matching_linears(module: nn.Module, patterns: Sequence[str]) -> List[str]:
-    names = _linears(module)
+def _matching(names: Sequence[str], patterns: Sequence[str]) -> List[str]:
     matched = set()
     for pattern in patterns:
         found = [name for name in names if fnmatchcase(name, pattern)]
         if not found:
             near = get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
-            raise ValueError(f"LoRA target '{pattern}' matches no Linear layer that "
-                             f'can be adapted; there are, for example: {", ".join(near)}')
+            raise ValueError(f"LoRA target '{pattern}' matches no layer that can be adapted; "
+                             f'there are, for example: {", ".join(near)}')
         matched.update(found)
     return [name for name in names if name in matched]
 
 
+def lora_targets(module: nn.Module, targets: Optional[Sequence[str]] = None) -> List[str]:
+    """The names of the layers that :func:`inject_lora` replaces; arguments and errors are its."""
+    layers = [*_adaptable(module)]
+    if not layers:
+        raise ValueError(f'{type(module).__name__} has no Linear layer or ungrouped '
+                         'convolution that can be adapted')
+    if targets is not None:
+        return _matching(layers, targets)
+    names = set(default_targets(module)).intersection(layers)
+    if not names:
+        raise ValueError(
+            f'{type(module).__name__} has no FFN in a Transformer block, tower, neck or '
+            'fully connected layer of a RoI head to adapt: name layers in targets, e.g. '
+            f'{", ".join(layers[:3])}')
+    return [name for name in layers if name in names]
+
+
 def inject_lora(module: nn.Module, rank: int, targets: Optional[Sequence[str]] = None,
                 lora_alpha: float = 1.0) -> List[LoRAGroup]:
-    """Replaces Linear layers by :class:`LoRALinear`; outputs do not change.
+    """Replaces layers by :class:`LoRALinear` and :class:`LoRAConv2d`; outputs do not change.
+
+    A layer that stands in several places is replaced in all of them by one.
 
     Args:
         module (nn.Module): The detector; changed in place.
         rank (int): Rank of every update.
-        targets (list[str], optional): Patterns (``fnmatch``) over the names of Linear
-            layers, such as ``'encoder.layers.*.self_attn.value_proj'``; by default all
-            in the mmcv ``FFN`` of a Transformer block. Left out are backbone and neck,
-            weights that several layers share, and the ``out_proj`` of
-            ``nn.MultiheadAttention``.
+        targets (list[str], optional): Patterns (``fnmatch``) over the names of Linear and
+            Conv2d layers, such as ``'backbone.stages.*.ffn.layers.*'``; by default those of
+            :func:`~gslora_det.lora.targets.default_targets`. Left out are grouped
+            convolutions, weights that several layers share, the ``out_proj`` of
+            ``nn.MultiheadAttention``, and what does more with its weight than the plain
+            layer.
         lora_alpha (float): The updates are scaled by ``lora_alpha / rank``.
 
     Returns:
-        list[LoRAGroup]: One group a Transformer block.
+        list[LoRAGroup]: One group a block of the model, such as a Transformer block, a
+        convolution of a tower or a fully connected layer.
 
     Raises:
-        ValueError: A target matches nothing, there is no FFN, or rank < 1.
+        ValueError: A target matches nothing, nothing can be adapted, or the rank does not
+            fit; no layer is replaced then.
     """
-    if targets is None:
-        names = _ffn_linears(module)
-        if not names:
-            raise ValueError(f'{type(module).__name__} has no Transformer block with an '
-                             'mmcv FFN to adapt: name its Linear layers in targets, e.g. '
-                             f'{", ".join(_linears(module)[:3]) or "(it has none)"}')
-    else:
-        names = _matching_linears(module, targets)
-    for name in names:
-        parent, _, child = name.rpartition('.')
-        layer = LoRALinear(module.get_submodule(name), rank, lora_alpha)
-        setattr(module.get_submodule(parent), child, layer)
+    layers, names = _adaptable(module), lora_targets(module, targets)
+    lora = {layer: _LORA[type(layer)](layer, rank, lora_alpha)
+            for layer in dict.fromkeys(layers[name] for name in names)}
+    for name, layer in layers.items():
+        if layer in lora:
+            parent, _, child = name.rpartition('.')
+            setattr(module.get_submodule(parent), child, lora[layer])
     return lora_groups(module)
 
 

@@ -5,15 +5,34 @@ from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 from mmdet.structures import DetDataSample
 from torch import Tensor, nn
 
-from gslora_det.models.detr_step import Batch
+from gslora_det.readers import Batch
 
 # (branch, number) -> so many images of the branch's buffer with their annotations.
 Images = Callable[[str, int], Iterator[Tuple[Tensor, DetDataSample]]]
+# Makes a frozen copy of the detector as it was before any erasure.
+OriginalDetector = Callable[..., nn.Module]
 
 
 def trained_parameters(detector: nn.Module) -> Dict[str, nn.Parameter]:
     """The parameters that train, by name."""
     return {n: p for n, p in detector.named_parameters() if p.requires_grad}
+
+
+class Part:
+    """What a method has beside its formula: a teacher, wrong labels, a pull to the start.
+
+    The method calls it at its own moments.
+    """
+
+    def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
+        """As :meth:`Method.prepare`; what trains is already chosen."""
+
+    def state_dict(self) -> dict:
+        """State that a resumed run needs, by names that no other part uses."""
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores :meth:`state_dict`, from the state of all parts."""
 
 
 class Method:
@@ -32,10 +51,12 @@ class Method:
         branches (tuple[str]): The batches that a step looks at; the others never reach
             the detector.
         images_measured (int): Images that :meth:`before_task` looks at.
+        embeds (bool): Whether it needs embeddings, which not every reader gives.
     """
     trains = True
     branches: Tuple[str, ...] = ('forget', 'retain')
     images_measured = 0
+    embeds = False
 
     def __init__(self, classes: Sequence[str], split: Dict[str, Sequence[str]],
                  task: int = 1) -> None:
@@ -45,8 +66,7 @@ class Method:
             for key in ('retained', 'forgotten', 'old', 'missing'))
         self.task = task
 
-    def prepare(self, detector: nn.Module,
-                original_detector: Callable[..., nn.Module]) -> None:
+    def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Gets a freshly loaded detector ready: freezes, adds modules, keeps teachers.
 
         Args:

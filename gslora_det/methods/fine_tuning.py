@@ -1,15 +1,13 @@
 """What the methods share that train the detector's own weights."""
 
 from fnmatch import filter as matching
-from typing import Callable, Dict, Optional, Sequence, Tuple
+from typing import Optional, Sequence, Tuple
 
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
-from torch import Tensor, nn
+from torch import nn
 
-from gslora_det.methods.base import Method
-from gslora_det.methods.relabel import WAYS, Relabel
-from gslora_det.models.detr_step import Batch, join, query_outputs
-from gslora_det.options import FLAG, STRINGS, one_of, require
+from gslora_det.methods.base import Method, OriginalDetector, Part
+from gslora_det.options import FLAG, STRINGS, require
 
 
 class FineTuning(Method):
@@ -25,11 +23,13 @@ class FineTuning(Method):
     Attributes:
         default_freeze (tuple[str]): The heads, as in the published comparison. A detector
             need not have them all.
+        parts (tuple[Part]): What the method has, in the order in which it is prepared.
 
     Raises:
         ValueError: An option is out of range, or a pattern of ``freeze`` fits nothing.
     """
-    default_freeze: Tuple[str, ...] = ('bbox_head.*',)
+    default_freeze: Tuple[str, ...] = ('bbox_head.*', 'roi_head.*', 'rpn_head.*')
+    parts: Tuple[Part, ...] = ()
 
     def __init__(self, freeze: Optional[Sequence[str]] = None, freeze_norms: bool = True,
                  aux_losses: bool = False, **kwargs) -> None:
@@ -40,9 +40,8 @@ class FineTuning(Method):
         self.freeze_norms = freeze_norms
         self.aux_losses = aux_losses
 
-    def prepare(self, detector: nn.Module,
-                original_detector: Callable[..., nn.Module]) -> None:
-        """Freezes what does not train."""
+    def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
+        """Freezes what does not train, and prepares the parts."""
         parameters = dict(detector.named_parameters())
         for pattern in self.freeze:
             found = matching(parameters, pattern)
@@ -55,31 +54,14 @@ class FineTuning(Method):
         for module in detector.modules():
             if self.freeze_norms and isinstance(module, _BatchNorm):
                 module.requires_grad_(False)
+        for part in self.parts:
+            part.prepare(detector, original_detector)
 
+    def state_dict(self) -> dict:
+        """The state of the parts."""
+        return {name: value for part in self.parts for name, value in part.state_dict().items()}
 
-class Relabelling(FineTuning):
-    """Base of those that take forgotten objects for something else.
-
-    Args:
-        relabel (str): What for, see :class:`Relabel`.
-        **kwargs: See :class:`FineTuning`.
-    """
-
-    def __init__(self, relabel: str = 'background', **kwargs) -> None:
-        super().__init__(**kwargs)
-        require(type(self).__name__, relabel=(relabel, one_of(*WAYS)))
-        self.relabel = Relabel(relabel, [c for c in self.retained if c not in self.missing])
-
-    def prepare(self, detector: nn.Module,
-                original_detector: Callable[..., nn.Module]) -> None:
-        """Freezes what does not train, and draws the sink."""
-        super().prepare(detector, original_detector)
-        self.relabel.prepare(detector)
-
-    def union_terms(self, detector: nn.Module, forget: Batch,
-                    retain: Batch) -> Dict[str, Tensor]:
-        """The detector's loss on the retain batch and the relabelled forget batch as one."""
-        union = join(self.relabel(forget), retain)
-        outputs, = query_outputs(detector, union)
-        return self.relabel.terms(detector.bbox_head, outputs, union.data_samples,
-                                  self.aux_losses)
+    def load_state_dict(self, state: dict) -> None:
+        """Restores :meth:`state_dict`."""
+        for part in self.parts:
+            part.load_state_dict(state)

@@ -5,7 +5,7 @@ from typing import Dict
 from torch import Tensor, nn
 
 from gslora_det.methods.fine_tuning import FineTuning
-from gslora_det.models.detr_step import Batch, detection_terms, query_outputs
+from gslora_det.readers import Batch, reader_of
 from gslora_det.registry import METHODS
 
 
@@ -25,7 +25,7 @@ class GradientAscent(FineTuning):
 
     def loss(self, detector: nn.Module, forget: Batch, retain: None) -> Dict[str, Tensor]:
         """The negative of the detector's loss on the forget batch."""
-        outputs, = query_outputs(detector, forget)
-        terms = detection_terms(detector.bbox_head, outputs, forget.data_samples,
-                                self.aux_losses)
+        reader = reader_of(detector)
+        reading, = reader.read(forget)
+        terms, _ = reader.losses(reading, self.aux_losses)
         return {name: -term for name, term in terms.items()}

@@ -1,11 +1,12 @@
 """GS-LoRA: group-sparse LoRA (arXiv 2403.11530), and what keeps a long sequence stable."""
 
+from dataclasses import replace
 from typing import Callable, Dict, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor, nn
 
-from gslora_det.lora import inject_lora, lora_disabled, lora_state, merge_lora
+from gslora_det.lora import inject_lora, lora_disabled, lora_state, lora_targets, merge_lora
 from gslora_det.losses import (
     bounded_forget_loss,
     box_distillation_loss,
@@ -17,19 +18,8 @@ from gslora_det.losses import (
     positive_focal_loss,
 )
 from gslora_det.losses.group_sparse import NORMS
-from gslora_det.methods.base import Method
-from gslora_det.methods.teacher import Memory, Outputs, Teacher, last_layer
-from gslora_det.models.detr_step import (
-    Batch,
-    QueryOutputs,
-    all_proposals,
-    detection_loss,
-    detection_terms,
-    join,
-    matched_logits,
-    query_outputs,
-    supervised_layers,
-)
+from gslora_det.methods.base import Method, OriginalDetector
+from gslora_det.methods.teacher import Memory, Teacher, quiet_reading
 from gslora_det.options import (
     COUNT,
     FLAG,
@@ -38,6 +28,16 @@ from gslora_det.options import (
     each,
     one_of,
     require,
+)
+from gslora_det.readers import (
+    Batch,
+    Losses,
+    Reader,
+    Reading,
+    join,
+    joined,
+    prefixed,
+    reader_of,
 )
 from gslora_det.registry import METHODS
 
@@ -111,19 +111,22 @@ class GSLoRA(Method):
         self.cache_teachers = cache_teachers
         self.teacher: Optional[Teacher] = None
 
-    def prepare(self, detector: nn.Module,
-                original_detector: Callable[..., nn.Module]) -> None:
+    def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Freezes the detector and injects LoRA: only the groups train."""
         detector.requires_grad_(False)
+        targets = lora_targets(detector, self.targets)
+        stem_stays = not any(name.startswith(('backbone.', 'neck.')) for name in targets)
         if self.distill and self.old:  # in the first task the original is the base itself
-            self.teacher = Teacher(original_detector(share_stem=True), share_stem=True)
-        self.groups = inject_lora(detector, self.rank, self.targets, self.lora_alpha)
+            self.teacher = Teacher(original_detector(share_stem=stem_stays), stem_stays)
+        self.groups = inject_lora(detector, self.rank, targets, self.lora_alpha)
 
-        def before(batch: Batch, proposals: Optional[Tensor] = None) -> Outputs:
-            with lora_disabled(self.groups):
-                return last_layer(detector, batch, proposals)
+        def before(batch: Batch, places: Optional[Tensor] = None) -> Reading:
+            with lora_disabled(self.groups), torch.no_grad():
+                if not stem_stays:
+                    batch = replace(batch, features=reader_of(detector).features(batch.images))
+                return quiet_reading(detector, batch, places)
 
-        def remembered(run: Callable[..., Outputs]) -> Callable[..., Outputs]:
+        def remembered(run: Callable[..., Reading]) -> Callable[..., Reading]:
             return Memory(run, detector) if self.cache_teachers else run
 
         self.before = remembered(before)
@@ -131,20 +134,23 @@ class GSLoRA(Method):
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
         """The terms of GS-LoRA, each already weighted."""
-        outputs = query_outputs(detector, forget, retain)
-        return self.terms(detector.bbox_head, outputs, forget, retain)
-
-    def terms(self, head, outputs: Sequence[QueryOutputs], forget: Batch,
-              retain: Batch) -> Dict[str, Tensor]:
-        """The same from what the queries say on the two batches."""
-        terms = detection_terms(head, outputs[1], retain.data_samples, self.aux_losses,
-                                prefix='retain_')
-        terms.update(self._forget_terms(head, outputs[0], forget))
+        reader = reader_of(detector)
+        readings = reader.read(forget, retain)
+        on_forget, on_retain = (reader.losses(each, self.aux_losses) for each in readings)
+        terms = prefixed('retain_', on_retain.terms)
+        terms.update(self._forget_terms(reader, on_forget))
         if self.update == 'subgradient':
             terms['loss_structure'] = self.alpha * group_sparse_loss(self.groups, self.norm)
         if self.distill or self.hold:
-            terms.update(self._keep_terms(outputs, join(forget, retain)))
+            terms.update(self._keep_terms(reader, joined(readings), join(forget, retain)))
+        terms.update(self.further_terms(reader, readings, (on_forget, on_retain),
+                                        (forget, retain)))
         return terms
+
+    def further_terms(self, reader: Reader, readings: Sequence[Reading],
+                      losses: Sequence[Losses], batches: Sequence[Batch]) -> Dict[str, Tensor]:
+        """What a method adds that builds on this one; all arguments are of forget, retain."""
+        return {}
 
     def after_step(self, detector: nn.Module, lr: float, progress: float) -> None:
         """The proximal step on the groups, where it is asked for."""
@@ -159,42 +165,42 @@ class GSLoRA(Method):
         """Folds the updates into the weights."""
         merge_lora(detector)
 
-    def _forget_terms(self, head, outputs: QueryOutputs, batch: Batch) -> Dict[str, Tensor]:
-        terms = {}
-        for prefix, layer in supervised_layers(outputs, self.aux_losses):
-            losses, labels = detection_loss(head, outputs, batch.data_samples, layer)
-            positives = matched_logits(outputs.logits[layer], labels)
-            loss_cls = losses.pop('loss_cls')
-            if self.forget_term == 'margin':
-                push = margin_forget_loss(positives, self.margin)
-            else:
-                if self.forget_term == 'positive':
-                    loss_cls = head.loss_cls.loss_weight * positive_focal_loss(
-                        positives, head.loss_cls.alpha, head.loss_cls.gamma)
-                push = bounded_forget_loss(loss_cls, self.bound)
-            terms[f'{prefix}forget_loss_cls'] = self.beta * push
-            terms.update({f'{prefix}forget_{k}': self.beta * v for k, v in losses.items()})
-            terms[f'{prefix}forgotten_logit'] = positives.detach().sum() / max(
-                len(positives), 1)
+    def _forget_terms(self, reader: Reader, losses: Losses) -> Dict[str, Tensor]:
+        terms, pushes = dict(losses.terms), {}
+        for layer, found in losses.matched.items():
+            push = self._push(reader.head, found.odds, terms.pop(f'{layer}loss_cls'))
+            pushes[f'{layer}loss_cls'] = push
+        terms = prefixed('forget_', {**pushes, **terms}, self.beta)
+        for layer, found in losses.matched.items():
+            terms[f'{layer}forgotten_logit'] = found.odds.detach().sum() / max(
+                len(found.odds), 1)
         return terms
 
-    def _keep_terms(self, outputs: Sequence[QueryOutputs], batch: Batch
-                    ) -> Dict[str, Tensor]:
-        logits = torch.cat([o.logits[-1] for o in outputs])
-        boxes = torch.cat([o.boxes[-1] for o in outputs])
-        proposals = all_proposals(outputs)
+    def _push(self, head: nn.Module, odds: Tensor, loss_cls: Tensor) -> Tensor:
+        """The term that pushes the forgotten objects' classes away."""
+        if self.forget_term == 'margin':
+            return margin_forget_loss(odds, self.margin)
+        if self.forget_term == 'positive':
+            loss = head.loss_cls  # a cross-entropy weighs all alike
+            loss_cls = loss.loss_weight * positive_focal_loss(
+                odds, getattr(loss, 'alpha', 1.0), getattr(loss, 'gamma', 0.0))
+        return bounded_forget_loss(loss_cls, self.bound)
+
+    def _keep_terms(self, reader: Reader, reading: Reading, batch: Batch) -> Dict[str, Tensor]:
         terms = {}
         if self.distill:
-            teacher = self.original(batch, proposals)
-            kept = teacher.logits[..., self.retained]
+            teacher = self.original(batch, reading.places)
+            student = reader.at(reading, teacher)
+            kept = teacher.odds[..., self.retained]
             terms['distill_loss_cls'] = self.distill * logit_distillation_loss(
-                logits[..., self.retained], kept)
-            terms['distill_loss_bbox'] = self.distill * box_distillation_loss(
-                boxes, teacher.boxes, kept.sigmoid().amax(-1))
+                student.odds[..., self.retained], kept)
+            if student.boxes is not None:
+                terms['distill_loss_bbox'] = self.distill * box_distillation_loss(
+                    student.boxes, teacher.boxes, kept.sigmoid().amax(-1))
         if self.hold:
-            before = self.before(batch, proposals).logits
-            terms['hold_loss'] = self.hold * hold_loss(logits[..., self.old],
-                                                       before[..., self.old])
+            before = self.before(batch, reading.places)
+            terms['hold_loss'] = self.hold * hold_loss(
+                reader.at(reading, before).odds[..., self.old], before.odds[..., self.old])
         return terms
 
     def state_dict(self) -> dict:

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from gslora_det.losses import prototype_divergence
 from gslora_det.methods.gs_lora import GSLoRA
-from gslora_det.models.detr_step import Batch, QueryOutputs, class_layers, matched_classes
 from gslora_det.options import NOT_NEGATIVE, require
+from gslora_det.readers import Batch, Losses, Reader, Reading
 from gslora_det.registry import METHODS
 
 
@@ -26,6 +26,8 @@ class GSLoRAPlusPlus(GSLoRA):
         **kwargs: See :class:`GSLoRA`.
     """
 
+    embeds = True
+
     def __init__(self, prototype_forget: float = 0.005, prototype_retain: float = 0.0,
                  prototype_bound: float = 18.0, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -36,30 +38,23 @@ class GSLoRAPlusPlus(GSLoRA):
         self.prototype_retain = prototype_retain
         self.prototype_bound = prototype_bound
 
-    def terms(self, head, outputs: Sequence[QueryOutputs], forget: Batch,
-              retain: Batch) -> Dict[str, Tensor]:
-        """The terms of GS-LoRA and those of the prototypes."""
-        terms = super().terms(head, outputs, forget, retain)
+    def further_terms(self, reader: Reader, readings: Sequence[Reading],
+                      losses: Sequence[Losses], batches: Sequence[Batch]) -> Dict[str, Tensor]:
+        """The terms of the prototypes."""
+        terms, (forget, retain) = {}, losses
         if self.prototype_forget:
-            divergence = _divergence(head, outputs[0], forget.data_samples)
+            divergence = _divergence(reader, forget)
+            any_box = any(len(s.gt_instances) for s in batches[0].data_samples)
             terms['forget_prototype_loss'] = self.prototype_forget * (
-                self.prototype_bound - divergence).relu() * _any_box(forget)
+                self.prototype_bound - divergence).relu() * any_box
             terms['forget_prototype_divergence'] = divergence.detach()
         if self.prototype_retain:
-            terms['retain_prototype_loss'] = self.prototype_retain * _divergence(
-                head, outputs[1], retain.data_samples)
+            terms['retain_prototype_loss'] = self.prototype_retain * _divergence(reader, retain)
         return terms
 
 
-def _divergence(head, outputs: QueryOutputs, samples: list) -> Tensor:
-    """Mean divergence of the batch's matched queries from their classes' prototypes."""
-    labels = matched_classes(head, outputs.logits[-1], outputs.boxes[-1], samples)
-    matched = labels < head.num_classes
-    prototypes = class_layers(head)[-1].weight
-    return prototype_divergence(outputs.embeddings[-1][matched],
-                                prototypes[labels[matched]])
-
-
-def _any_box(batch: Batch) -> bool:
-    """Without boxes there is nothing to push away."""
-    return any(len(sample.gt_instances) for sample in batch.data_samples)
+def _divergence(reader: Reader, losses: Losses) -> Tensor:
+    """Mean divergence of what is matched (in the last layer) from its classes' prototypes."""
+    matched = list(losses.matched.values())[0]
+    prototypes = reader.class_layers()[-1].weight
+    return prototype_divergence(matched.embeddings, prototypes[matched.labels])

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gslora_det.methods.base import trained_parameters
 from gslora_det.methods.teacher import evaluating
-from gslora_det.models.detr_step import Batch, detection_terms, query_outputs
+from gslora_det.readers import Batch, reader_of
 
 
 def importance(detector: nn.Module, images: Iterable[Tuple[Tensor, DetDataSample]],
@@ -45,6 +45,13 @@ def importance(detector: nn.Module, images: Iterable[Tuple[Tensor, DetDataSample
 
 
 def detection_total(detector: nn.Module, batch: Batch) -> Tensor:
-    """The detector's own loss of the last decoder layer on a batch."""
-    outputs, = query_outputs(detector, batch)
-    return sum(detection_terms(detector.bbox_head, outputs, batch.data_samples).values())
+    """The detector's own loss on a batch, a scalar."""
+    reader = reader_of(detector)
+    reading, = reader.read(batch)
+    return sum(reader.losses(reading).terms.values())
+
+
+def logit_size(detector: nn.Module, batch: Batch) -> Tensor:
+    """The mean squared log-odds on a batch, a scalar."""
+    reading, = reader_of(detector).read(batch)
+    return reading.odds.square().mean()

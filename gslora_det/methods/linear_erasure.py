@@ -7,20 +7,14 @@ import torch
 from mmengine.dist import all_gather_object
 from torch import Tensor, nn
 
+from gslora_det.class_rows import fresh_logit
 from gslora_det.losses import ErasureMap
 from gslora_det.methods.base import Images
 from gslora_det.methods.gs_lora import GSLoRA
-from gslora_det.methods.head_mask import fresh_bias, reset_rows_
-from gslora_det.methods.teacher import evaluating, last_layer
-from gslora_det.models.detr_step import (
-    Batch,
-    QueryOutputs,
-    all_proposals,
-    class_layers,
-    join,
-    matched_classes,
-)
+from gslora_det.methods.head_mask import mask_classes_
+from gslora_det.methods.teacher import evaluating, quiet_reading
 from gslora_det.options import COUNT, NOT_NEGATIVE, require
+from gslora_det.readers import Batch, Losses, Reader, Reading, join, joined, reader_of
 from gslora_det.registry import METHODS
 
 
@@ -45,6 +39,8 @@ class LinearErasure(GSLoRA):
             a task erases.
     """
 
+    embeds = True
+
     def __init__(self, erase: float = 0.5, everywhere: float = 20.0, num_images: int = 256,
                  beta: float = 0.0, **kwargs) -> None:
         super().__init__(beta=beta, **kwargs)
@@ -67,42 +63,40 @@ class LinearErasure(GSLoRA):
 
     def _objects(self, detector: nn.Module, image: Tensor, sample) -> Tuple[Tensor, Tensor]:
         """Embeddings and classes of the queries that are matched to objects."""
+        reader = reader_of(detector)
         with evaluating(detector):  # batch norms, too, before the first step
-            features = detector.extract_feat(image[None])
-        said = last_layer(detector, Batch(features, [sample], image[None]))
-        labels = matched_classes(detector.bbox_head, said.logits, said.boxes, [sample])
-        matched = labels < detector.bbox_head.num_classes
+            features = reader.features(image[None])
+        said = quiet_reading(detector, Batch(features, [sample], image[None]))
+        labels = reader.labels(said)
+        matched = labels < reader.num_classes
         return said.embeddings[matched], labels[matched]
 
-    def terms(self, head, outputs: Sequence[QueryOutputs], forget: Batch,
-              retain: Batch) -> Dict[str, Tensor]:
-        """The terms of GS-LoRA and that of erasure."""
-        terms = super().terms(head, outputs, forget, retain)
-        batch = join(forget, retain)
-        before = self.before(batch, all_proposals(outputs))
-        distance = (torch.cat([part.embeddings[-1] for part in outputs])
-                    - self.map(before.embeddings)).square().sum(-1)
-        labels = matched_classes(head, before.logits, before.boxes, batch.data_samples)
-        matched = labels < head.num_classes
-        of_objects = [distance[part][matched[part]] for part in (
-            slice(None, len(forget)), slice(len(forget), None))]
-        terms['erase_loss'] = self.erase * (
+    def further_terms(self, reader: Reader, readings: Sequence[Reading],
+                      losses: Sequence[Losses], batches: Sequence[Batch]) -> Dict[str, Tensor]:
+        """The term of erasure."""
+        reading, number = joined(readings), len(readings[0])
+        before = self.before(join(*batches), reading.places)
+        distance = (reading.embeddings - self.map(before.embeddings)).square().sum(-1)
+        matched = reader.labels(before) < reader.num_classes
+        of_objects = [distance[part][matched[part]]
+                      for part in (slice(None, number), slice(number, None))]
+        return dict(erase_loss=self.erase * (
             self.everywhere * distance.mean()
-            + sum(part.sum() / max(len(part), 1) for part in of_objects))
-        return terms
+            + sum(part.sum() / max(len(part), 1) for part in of_objects)))
 
     def adapter(self, detector: nn.Module) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
         """As GSLoRA, and which rows are reset."""
         tensors, facts = super().adapter(detector)
-        names = {module: name for name, module in detector.named_modules()}
-        layers = [names[layer] for layer in class_layers(detector.bbox_head)]
+        names, reader = {m: name for name, m in detector.named_modules()}, reader_of(detector)
         return tensors, dict(facts, reset_rows=json.dumps(dict(
-            layers=layers, rows=self.forgotten, bias=fresh_bias())))
+            layers=[names[layer] for layer in reader.class_layers()],
+            rows=reader.rows(self.forgotten), logit=fresh_logit(),
+            background=reader.background)))
 
     def after_task(self, detector: nn.Module) -> None:
         """Folds the updates into the weights and resets the rows."""
         super().after_task(detector)
-        reset_rows_(class_layers(detector.bbox_head), self.forgotten, fresh_bias())
+        mask_classes_(detector, self.forgotten, fresh_logit())
 
     def state_dict(self) -> dict:
         """What the teachers said so far, and the map."""

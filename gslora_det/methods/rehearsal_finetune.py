@@ -5,7 +5,7 @@ from typing import Dict
 from torch import Tensor, nn
 
 from gslora_det.methods.fine_tuning import FineTuning
-from gslora_det.models.detr_step import Batch, detection_terms, query_outputs
+from gslora_det.readers import Batch, reader_of
 from gslora_det.registry import METHODS
 
 
@@ -27,6 +27,6 @@ class RehearsalFinetune(FineTuning):
 
     def loss(self, detector: nn.Module, forget: None, retain: Batch) -> Dict[str, Tensor]:
         """The detector's own loss on the retain batch."""
-        outputs, = query_outputs(detector, retain)
-        return detection_terms(detector.bbox_head, outputs, retain.data_samples,
-                               self.aux_losses)
+        reader = reader_of(detector)
+        reading, = reader.read(retain)
+        return reader.losses(reading, self.aux_losses).terms

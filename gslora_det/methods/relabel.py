@@ -1,31 +1,19 @@
 """Wrong labels on purpose: what a forgotten object shall be taken for."""
 
-import math
-from contextlib import contextmanager
-from typing import Dict, Iterator, Sequence
+from typing import Optional
 
 import torch
 from mmengine.structures import InstanceData
 from torch import Tensor, nn
 
-from gslora_det.models.detr_step import Batch, QueryOutputs, class_layers, detection_terms
+from gslora_det.methods.base import Method, OriginalDetector, Part
+from gslora_det.options import one_of, require
+from gslora_det.readers import Batch, reader_of
 
 WAYS = ('background', 'random', 'sink')
 
 
-@contextmanager
-def _one_more_class(head) -> Iterator[None]:
-    """Within the block, the head's loss knows one class more."""
-    head.num_classes += 1
-    head.cls_out_channels += 1
-    try:
-        yield
-    finally:
-        head.num_classes -= 1
-        head.cls_out_channels -= 1
-
-
-class Relabel:
+class Relabel(Part):
     """Gives forgotten objects another label; their boxes stay.
 
     Args:
@@ -33,21 +21,26 @@ class Relabel:
             class, drawn anew each time. ``'sink'``: a class that exists in training
             only, a frozen random row beside those of the class head (the authors use an
             unused one of their 91 outputs).
-        retained (list[int]): The retained classes that have training data.
+        method (Method): Whose part this is.
+
+    Attributes:
+        sink (Tensor, optional): The sink's row, shape (dim,), for the detector's loss.
     """
 
-    def __init__(self, how: str, retained: Sequence[int]) -> None:
+    def __init__(self, how: str, method: Method) -> None:
+        require(type(method).__name__, relabel=(how, one_of(*WAYS)))
         self.how = how
-        self.retained = torch.tensor(retained)
-        self.sink = None
+        self.retained = torch.tensor([c for c in method.retained if c not in method.missing])
+        self.sink: Optional[Tensor] = None
+        method.embeds |= how == 'sink'
 
-    def prepare(self, detector: nn.Module) -> None:
+    def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Draws the sink's row, the same one every time."""
         if self.how != 'sink':
             return
-        head = detector.bbox_head
-        self.sink_class = head.num_classes
-        rows = class_layers(head)[-1].weight.detach()
+        reader = reader_of(detector)
+        self.sink_class = reader.num_classes
+        rows = reader.class_layers()[-1].weight.detach()[:self.sink_class]
         row = torch.randn(rows.shape[1], generator=torch.Generator().manual_seed(0))
         self.sink = row * rows.norm(dim=1).mean().cpu() / row.norm()
 
@@ -64,19 +57,7 @@ class Relabel:
             labels = (torch.full_like(true.labels, self.sink_class) if self.how == 'sink'
                       else self.retained[torch.randint(len(self.retained), (len(true),))]
                       .to(true.labels))
-            found = InstanceData(bboxes=true.bboxes, labels=labels)
+            found = InstanceData(**dict(true.items(), labels=labels))
         sample = sample.new()
         sample.gt_instances = found
         return sample
-
-    def terms(self, head, outputs: QueryOutputs, samples: list, aux_losses: bool = False,
-              prefix: str = '') -> Dict[str, Tensor]:
-        """As :func:`detection_terms`, for batches with wrong labels in them."""
-        if self.how != 'sink':
-            return detection_terms(head, outputs, samples, aux_losses, prefix)
-        # The prior of a focal loss: a score of 0.01 where the embedding says nothing.
-        logit = outputs.embeddings @ self.sink.to(outputs.embeddings) - math.log(99)
-        wider = QueryOutputs(torch.cat([outputs.logits, logit[..., None]], -1),
-                             outputs.boxes, outputs.embeddings)
-        with _one_more_class(head):
-            return detection_terms(head, wider, samples, aux_losses, prefix)

@@ -1,9 +1,8 @@
 """Retraining on what may be kept."""
 
-from typing import Callable
-
 from torch import nn
 
+from gslora_det.methods.base import OriginalDetector
 from gslora_det.methods.rehearsal_finetune import RehearsalFinetune
 from gslora_det.options import one_of, require
 from gslora_det.quiet import hushed_logs
@@ -33,8 +32,7 @@ class Retrain(RehearsalFinetune):
         super().__init__(aux_losses=aux_losses, **kwargs)
         self.start = start
 
-    def prepare(self, detector: nn.Module,
-                original_detector: Callable[..., nn.Module]) -> None:
+    def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Draws new weights where training starts from scratch."""
         super().prepare(detector, original_detector)
         if self.start == 'scratch':

@@ -5,14 +5,15 @@ from typing import Dict
 from torch import Tensor, nn
 
 from gslora_det.losses import logit_distillation_loss
-from gslora_det.methods.distilling import Distilling
-from gslora_det.models.detr_step import Batch, query_outputs
+from gslora_det.methods.fine_tuning import FineTuning
+from gslora_det.methods.teacher import Original
 from gslora_det.options import NOT_NEGATIVE, POSITIVE, SHARE, require
+from gslora_det.readers import Batch, prefixed, reader_of
 from gslora_det.registry import METHODS
 
 
 @METHODS.register_module()
-class SCRUB(Distilling):
+class SCRUB(FineTuning):
     """``L = gamma L_det(retain) + alpha KD(retain) - weight KD(forget)``.
 
     KD is :func:`logit_distillation_loss`: on forget data of the forgotten classes, on
@@ -27,11 +28,13 @@ class SCRUB(Distilling):
         alpha (float): 0.001 in GS-LoRA's scripts.
         temperature (float): Of the distillation; 2 in GS-LoRA's scripts.
         ascent (float): Share of the training with ascent, between 0 and 1.
-        **kwargs: See :class:`Distilling`.
+        cache_teachers (bool): See :class:`Original`.
+        **kwargs: See :class:`FineTuning`.
     """
 
     def __init__(self, weight: float = 1.0, gamma: float = 0.99, alpha: float = 0.001,
-                 temperature: float = 2.0, ascent: float = 2 / 3, **kwargs) -> None:
+                 temperature: float = 2.0, ascent: float = 2 / 3,
+                 cache_teachers: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
         require('SCRUB', weight=(weight, NOT_NEGATIVE), gamma=(gamma, NOT_NEGATIVE),
                 alpha=(alpha, NOT_NEGATIVE), temperature=(temperature, POSITIVE),
@@ -42,18 +45,21 @@ class SCRUB(Distilling):
         self.temperature = temperature
         self.ascent = ascent
         self.progress = 0.0
+        self.original, = self.parts = Original(cache_teachers, self),
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
         """Obey on retain data; disobey on forget data, at first."""
-        on_forget, on_retain = query_outputs(detector, forget, retain)
-        terms = self.retain_terms(detector, on_retain, retain, self.gamma)
-        terms['retain_kd_loss'] = self.alpha * logit_distillation_loss(
-            *self.retained_logits(on_retain, retain), self.temperature)
+        reader = reader_of(detector)
+        on_forget, on_retain = reader.read(forget, retain)
+        retain_terms, _ = reader.losses(on_retain, self.aux_losses)
+        terms = dict(
+            prefixed('retain_', retain_terms, self.gamma),
+            retain_kd_loss=self.alpha * logit_distillation_loss(
+                *self.original.retained_odds(on_retain, retain), self.temperature))
         if self.progress < self.ascent:
-            taught = self.teach(forget, on_forget.proposals).logits
+            student, teacher = self.original.odds(on_forget, forget)
             terms['forget_kd_loss'] = -self.weight * logit_distillation_loss(
-                on_forget.logits[-1][..., self.forgotten], taught[..., self.forgotten],
-                self.temperature)
+                student[..., self.forgotten], teacher[..., self.forgotten], self.temperature)
         return terms
 
     def after_step(self, detector: nn.Module, lr: float, progress: float) -> None:

@@ -1,14 +1,14 @@
 """SCRUB-S: SCRUB with smoothed weights (arXiv 2302.09880)."""
 
-from typing import Callable, Dict
+from typing import Dict
 
 import torch
 from torch import Tensor, nn
 
-from gslora_det.methods.base import trained_parameters
+from gslora_det.methods.base import OriginalDetector, trained_parameters
 from gslora_det.methods.scrub import SCRUB
-from gslora_det.models.detr_step import Batch
 from gslora_det.options import COUNT, NOT_NEGATIVE, SHARE, require
+from gslora_det.readers import Batch
 from gslora_det.registry import METHODS
 
 
@@ -36,8 +36,7 @@ class SCRUBS(SCRUB):
         self.interval = interval
         self.steps = 0
 
-    def prepare(self, detector: nn.Module,
-                original_detector: Callable[..., nn.Module]) -> None:
+    def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """As SCRUB; the mean starts at the weights."""
         super().prepare(detector, original_detector)
         self.mean = {name: parameter.detach().clone()

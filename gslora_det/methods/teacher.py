@@ -1,25 +1,15 @@
 """What a frozen detector says about the images of a step, and its memory."""
 
 from contextlib import contextmanager
-from typing import Callable, Dict, Iterator, NamedTuple, Optional, Tuple
+from dataclasses import replace
+from typing import Callable, Dict, Iterator, Optional, Tuple
 
 import torch
 from torch import Tensor, nn
 
-from gslora_det.models.detr_step import Batch, is_two_stage, query_outputs
-
-
-class Outputs(NamedTuple):
-    """What the queries say in the last layer.
-
-    Attributes:
-        logits (Tensor): Shape (images, queries, classes).
-        boxes (Tensor): Shape (images, queries, 4).
-        embeddings (Tensor): Shape (images, queries, dim).
-    """
-    logits: Tensor
-    boxes: Tensor
-    embeddings: Tensor
+from gslora_det.methods.base import Method, OriginalDetector, Part
+from gslora_det.options import FLAG, require
+from gslora_det.readers import Batch, Reading, reader_of
 
 
 @contextmanager
@@ -35,19 +25,19 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def last_layer(detector: nn.Module, batch: Batch,
-               proposals: Optional[Tensor] = None) -> Outputs:
-    """What the last decoder layer says, without dropout or gradients."""
+def quiet_reading(detector: nn.Module, batch: Batch, places: Optional[Tensor] = None) -> Reading:
+    """What a detector says where it is worth comparing, without dropout or gradients."""
+    reader = reader_of(detector)
     with evaluating(detector):
-        outputs, = query_outputs(detector, batch, proposals=proposals)
-    return Outputs(outputs.logits[-1], outputs.boxes[-1], outputs.embeddings[-1])
+        reading, = reader.read(batch, places=places)
+    return replace(reader.telling(reading), outputs=None)
 
 
 class Teacher:
-    """A frozen detector that later ones are compared with, query by query.
+    """A frozen detector that later ones are compared with, place by place.
 
-    It takes the proposals of whom it is compared with: those that a two-stage detector
-    picks itself may be of other objects.
+    It looks where the one looks that it is compared with: the places that a two-stage
+    detector picks itself may be of other objects.
 
     Args:
         detector (nn.Module): The detector; it is not changed.
@@ -62,42 +52,90 @@ class Teacher:
     @torch.no_grad()
     def features(self, batch: Batch) -> Tuple[Tensor, ...]:
         """What the teacher's own backbone and neck make of the images."""
-        return self.detector.to(batch.images.device).extract_feat(batch.images)
+        return reader_of(self.detector.to(batch.images.device)).features(batch.images)
 
-    def __call__(self, batch: Batch, proposals: Optional[Tensor] = None) -> Outputs:
+    def __call__(self, batch: Batch, places: Optional[Tensor] = None) -> Reading:
         detector = self.detector.to(batch.images.device)
         if not self.share_stem:
-            batch = Batch(self.features(batch), batch.data_samples, batch.images)
-        return last_layer(detector, batch, proposals)
+            batch = replace(batch, features=self.features(batch))
+        return quiet_reading(detector, batch, places)
 
 
 class Memory:
-    """Remembers a frozen detector's outputs by image.
+    """Remembers a frozen detector's readings by image.
 
     Right only where an image looks the same every time, that is, where the training
     pipeline has no random augmentation.
 
     Args:
-        run (callable): Gives the outputs for a batch.
+        run (callable): Gives the reading of a batch.
         detector (nn.Module): The detector that they are compared with.
 
     Raises:
-        ValueError: It has two stages: its queries change as it trains.
+        ValueError: It has two stages: its places change as it trains.
     """
 
-    def __init__(self, run: Callable[..., Outputs], detector: nn.Module) -> None:
-        if is_two_stage(detector):
+    def __init__(self, run: Callable[..., Reading], detector: nn.Module) -> None:
+        self.reader = reader_of(detector)
+        if self.reader.moving_places:
             raise ValueError('cache_teachers does not go with a two-stage detector, whose '
-                             'queries change as it trains: leave it out')
+                             'places change as it trains: leave it out')
         self.run = run
-        self.seen: Dict[int, Outputs] = {}
+        self.seen: Dict[int, dict] = {}
 
-    def __call__(self, batch: Batch, proposals: None = None) -> Outputs:
-        """The outputs for all images of the batch, in order."""
+    def __call__(self, batch: Batch, places: None = None) -> Reading:
+        """The reading of all images of the batch, in order."""
         samples = batch.data_samples
         new = [i for i, s in enumerate(samples) if s.img_id not in self.seen]
         if new:
             said = self.run(batch.pick(new))
+            parts = {name: value for name, value in vars(said).items()
+                     if isinstance(value, Tensor) and name != 'odds'}
             for row, i in enumerate(new):
-                self.seen[samples[i].img_id] = tuple(part[row] for part in said)
-        return Outputs(*map(torch.stack, zip(*(self.seen[s.img_id] for s in samples))))
+                self.seen[samples[i].img_id] = {k: v[row].clone() for k, v in parts.items()}
+        seen = [self.seen[s.img_id] for s in samples]
+        return Reading(softmax=self.reader.softmax, samples=samples, **{
+            name: torch.stack([each[name] for each in seen]) for name in seen[0]})
+
+
+class Original(Part):
+    """A teacher: the detector before any erasure.
+
+    Only classes that are still retained should be compared on retain data: of classes erased
+    earlier, the original would bring back what is gone.
+
+    Args:
+        cache (bool): Remember by image what the teacher says. Only right where the training
+            pipeline has no random augmentation.
+        method (Method): Whose part this is.
+    """
+
+    def __init__(self, cache: bool, method: Method) -> None:
+        require(type(method).__name__, cache_teachers=(cache, FLAG))
+        self.cache = cache
+        self.retained = method.retained
+
+    def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
+        """Keeps the teacher."""
+        self.teacher = Teacher(original_detector())
+        self.teach = Memory(self.teacher, detector) if self.cache else self.teacher
+        self.reader = reader_of(detector)
+
+    def odds(self, reading: Reading, batch: Batch) -> Tuple[Tensor, Tensor]:
+        """Log-odds at the same places, (images, places, classes): the student's, the teacher's."""
+        taught = self.teach(batch, reading.places)
+        return self.reader.at(reading, taught).odds, taught.odds
+
+    def retained_odds(self, reading: Reading, batch: Batch) -> Tuple[Tensor, Tensor]:
+        """The same of the retained classes."""
+        student, teacher = self.odds(reading, batch)
+        return student[..., self.retained], teacher[..., self.retained]
+
+    def state_dict(self) -> dict:
+        """What the teacher said so far: a resumed run compares with the same numbers."""
+        return dict(seen=self.teach.seen) if self.cache else {}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Restores :meth:`state_dict`."""
+        if self.cache:
+            self.teach.seen = state['seen']

@@ -6,7 +6,6 @@ from typing import Dict, List, Optional
 
 import torch
 import torch.nn.functional as F
-from mmdet.models.detectors import DDQDETR, DetectionTransformer, GroundingDINO
 from mmdet.registry import MODELS
 from mmdet.structures import SampleList
 from mmengine.model import BaseModel
@@ -14,7 +13,8 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from gslora_det.engine.checkpoint import load_weights
-from gslora_det.models.detr_step import Batch
+from gslora_det.methods import Method
+from gslora_det.readers import Batch, Reader, reader_of
 from gslora_det.registry import METHODS
 
 
@@ -23,7 +23,7 @@ class UnlearningDetector(BaseModel):
     """Trains a detector on paired forget and retain batches.
 
     Args:
-        detector (dict): Config of an MMDet detector of the DETR family.
+        detector (dict): Config of an MMDet detector of a family that a reader knows.
         method (dict): Config of a method in :data:`gslora_det.registry.METHODS`.
         weights (str): Checkpoint that this task starts from, loaded strictly.
         original (str): Checkpoint of the detector before any erasure, for methods that
@@ -43,39 +43,35 @@ class UnlearningDetector(BaseModel):
         super().__init__(dict(type='MultiBranchDataPreprocessor',
                               data_preprocessor=detector['data_preprocessor']))
         self.detector = MODELS.build(copy.deepcopy(detector))
-        self._check_detector(method['classes'])
-        load_weights(self.detector, weights)
         self.method = METHODS.build(method)
+        self._check(self.method, len(method['classes']))
+        load_weights(self.detector, weights)
 
         self.num_parameters = sum(p.numel() for p in self.detector.parameters())
 
         def original_detector(share_stem: bool = False) -> nn.Module:
-            shared = {id(m): m for m in self._stem()} if share_stem else {}
+            shared = {id(m): m for m in self.reader.stem()} if share_stem else {}
             teacher = copy.deepcopy(self.detector, shared)
             load_weights(teacher, original or weights)
             return teacher.eval().requires_grad_(False)
 
         self.method.prepare(self.detector, original_detector)
 
-    def _check_detector(self, classes: List[str]) -> None:
-        name = type(self.detector).__name__
-        if (not isinstance(self.detector, DetectionTransformer)
-                or isinstance(self.detector, (DDQDETR, GroundingDINO))):
-            raise ValueError(f'{name} cannot be unlearned yet: the detector must be of the DETR '
-                             'family (a DetectionTransformer), DDQ and Grounding DINO apart')
-        head = self.detector.bbox_head
-        if not head.loss_cls.use_sigmoid:
-            raise ValueError(f'{name} cannot be unlearned yet: its head has a softmax over all '
-                             'classes, where one sigmoid a class is needed')
-        if head.num_classes != len(classes):
-            raise ValueError(f'model.bbox_head.num_classes is {head.num_classes} and the data '
-                             f'set names {len(classes)} classes: both must be the classes that '
-                             'the detector was trained on')
+    @property
+    def reader(self) -> Reader:
+        """What methods know of the detector."""
+        return reader_of(self.detector)
 
-    def _stem(self) -> List[nn.Module]:
-        """What runs before the transformer."""
-        return [self.detector.backbone] + ([self.detector.neck] if self.detector.with_neck
-                                           else [])
+    def _check(self, method: Method, num_classes: int) -> None:
+        reader, name = self.reader, type(self.detector).__name__
+        if reader.num_classes != num_classes:
+            raise ValueError(f'model.{reader.head_name}.num_classes is {reader.num_classes} and '
+                             f'the data set names {num_classes} classes: both must be the classes '
+                             'that the detector was trained on')
+        if method.embeds and not reader.embeds:
+            raise ValueError(f'{type(method).__name__} with these options needs one embedding a '
+                             f'place, and the class layer of {name} reads none: use GSLoRA, or '
+                             "relabel='background'")
 
     def num_trainable(self) -> int:
         """Number of parameters that the method trains."""
@@ -133,9 +129,10 @@ class UnlearningDetector(BaseModel):
         samples = [sample for branch in branches for sample in data_samples[branch]]
         for sample in samples:
             sample.set_metainfo(dict(batch_input_shape=(height, width)))
-        trains = any(p.requires_grad for part in self._stem() for p in part.parameters())
+        reader = self.reader
+        trains = any(p.requires_grad for part in reader.stem() for p in part.parameters())
         with torch.set_grad_enabled(trains):
-            whole = Batch(self.detector.extract_feat(images), samples, images)
+            whole = Batch(reader.features(images), samples, images)
         ends = accumulate(len(data_samples[branch]) for branch in branches)
         return {branch: whole.pick(slice(end - len(data_samples[branch]), end))
                 for branch, end in zip(branches, ends)}

@@ -12,12 +12,7 @@ from support import CLASSES, SPLIT, samples
 
 from gslora_det.engine.checkpoint import load_weights, read_weights, save_weights
 from gslora_det.lora import lora_disabled, lora_groups
-from gslora_det.models.detr_step import (
-    Batch,
-    detection_loss,
-    matched_logits,
-    query_outputs,
-)
+from gslora_det.readers import Batch, reader_of
 from gslora_det.registry import METHODS
 
 
@@ -67,10 +62,9 @@ def test_total_is_the_sum_of_the_paper(build_unlearning, pair, expected):
 def positives(model, pair):
     """Logits of the matched pairs, with the matching of MMDet's assigner."""
     forget = model.extract(*pair)['forget']
-    outputs, = query_outputs(model.detector, forget)
+    reading, = reader_of(model.detector).read(forget)
     head, found = model.detector.bbox_head, []
-    for logits, boxes, sample in zip(outputs.logits[-1], outputs.boxes[-1],
-                                     forget.data_samples):
+    for logits, boxes, sample in zip(reading.logits, reading.boxes, forget.data_samples):
         labels = head._get_targets_single(logits, boxes, sample.gt_instances,
                                           sample.metainfo)[0]
         found += [logits[q, c].item() for q, c in enumerate(labels.tolist()) if c < 5]
@@ -119,9 +113,9 @@ def test_what_is_kept_is_what_the_original_says_of_retained_classes(
     batches = list(model.extract(*copy.deepcopy(pair)).values())
 
     def said(detector):
-        outputs = query_outputs(detector, *batches)
+        readings = reader_of(detector).read(*batches)
         return [torch.cat(values).detach().double() for values in (
-            [o.logits[-1][..., :3] for o in outputs], [o.boxes[-1] for o in outputs])]
+            [r.logits[..., :3] for r in readings], [r.boxes for r in readings])]
 
     (logits, boxes), (kept, places) = said(model.detector), said(original)
     p, q = kept.sigmoid(), logits.sigmoid()
@@ -138,9 +132,10 @@ def test_hold_is_against_the_detector_before_the_task(build_unlearning, pair):
         for layer in group.layers.values():
             torch.nn.init.normal_(layer.lora_B)
     batches = model.extract(*copy.deepcopy(pair)).values()
-    now = torch.cat([o.logits[-1] for o in query_outputs(model.detector, *batches)])
+    reader = reader_of(model.detector)
+    now = torch.cat([r.logits for r in reader.read(*batches)])
     with lora_disabled(lora_groups(model.detector)):
-        before = torch.cat([o.logits[-1] for o in query_outputs(model.detector, *batches)])
+        before = torch.cat([r.logits for r in reader.read(*batches)])
     rise = (now - before)[..., CLASSES.index('d')].clamp(min=0)
     found = values(model.loss(*copy.deepcopy(pair)))['hold_loss']
     assert found == pytest.approx(2 * (rise**2).sum().item() / len(rise), rel=1e-4)
@@ -174,10 +169,10 @@ def test_teachers_have_no_dropout(build_unlearning, tiny_config, tiny_weights, p
     forget = model.extract(*pair)['forget']
     for teacher in (model.method.before, model.method.teacher):
         said, again = teacher(forget), teacher(forget)
-        assert torch.equal(said[0], again[0]) and torch.equal(said[1], again[1])
+        assert torch.equal(said.logits, again.logits) and torch.equal(said.boxes, again.boxes)
     assert all(m.training for m in model.detector.modules()
                if isinstance(m, torch.nn.Dropout))
-    one, other = (query_outputs(model.detector, forget)[0].logits for _ in range(2))
+    one, other = (reader_of(model.detector).read(forget)[0].logits for _ in range(2))
     assert not torch.equal(one, other)
 
 
@@ -214,18 +209,19 @@ def test_ignored_objects_are_no_background(tiny_config, tiny_weights):
     load_weights(detector, tiny_weights)
     image = torch.randn(1, 3, 64, 64)
     batch = Batch(detector.extract_feat(image), samples([[0]]), image)
-    outputs, = query_outputs(detector, batch)
-    plain, _ = detection_loss(detector.bbox_head, outputs, batch.data_samples)
+    reader = reader_of(detector)
+    reading, = reader.read(batch)
+    plain = reader.losses(reading).terms
     everywhere = torch.tensor([[0.0, 0.0, 64.0, 64.0]])
     batch.data_samples[0].ignored_instances.bboxes = everywhere
     batch.data_samples[0].ignored_instances.labels = torch.zeros(1, dtype=torch.long)
     # Make every query cover the image: all but the matched one are on the ignored object.
-    outputs.boxes[-1].data[:] = torch.tensor([0.5, 0.5, 1.0, 1.0])
-    ignoring, labels = detection_loss(detector.bbox_head, outputs, batch.data_samples)
-    matched = matched_logits(outputs.logits[-1], labels)
+    reading.boxes.data[:] = torch.tensor([0.5, 0.5, 1.0, 1.0])
+    ignoring, matched = reader.losses(reading)
+    matched = matched[''].odds
     p = matched.sigmoid()
-    others = outputs.logits[-1, 0].sigmoid()
-    row = (outputs.logits[-1, 0] == matched).any(1).nonzero()[0, 0]
+    others = reading.logits[0].sigmoid()
+    row = (reading.logits[0] == matched).any(1).nonzero()[0, 0]
     negative = [q.item() for c, q in enumerate(others[row]) if c != 0]
     wanted = 2 * (0.25 * (1 - p)**2 * -p.log()
                   + sum(0.75 * q**2 * -math.log(1 - q) for q in negative)).item()

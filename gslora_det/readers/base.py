@@ -1,0 +1,130 @@
+"""What a method needs to know of a detector, whatever its family."""
+
+from typing import List, Optional, Sequence, Tuple
+
+import torch
+from mmdet.structures.bbox import bbox_overlaps
+from torch import Tensor, nn
+
+from gslora_det.readers.batch import Batch
+from gslora_det.readers.reading import Losses, Reading
+
+
+class Reader:
+    """Base class of all readers, one a family.
+
+    Args:
+        detector (BaseDetector): A plain MMDet detector, with whatever a method added.
+
+    Attributes:
+        head_name (str): Where the class head stands in the detector.
+        moving_places (bool): Whether a detector that trains looks at other places than before.
+        embeds (bool): Whether the class layer reads one vector a place.
+    """
+    head_name = 'bbox_head'
+    moving_places = False
+    embeds = False
+
+    def __init__(self, detector: nn.Module) -> None:
+        self.detector = detector
+
+    @classmethod
+    def misses(cls, detector: nn.Module) -> Optional[str]:
+        """What the detector lacks for this reader, in a few words; None where it fits."""
+        raise NotImplementedError
+
+    def read(self, *batches: Batch, places: Optional[Tensor] = None) -> List[Reading]:
+        """Runs all that comes after the neck, once over all batches; one result a batch.
+
+        Args:
+            *batches (Batch): Batches of images of one size.
+            places (Tensor, optional): Where to look, of all images, as in :class:`Reading`.
+        """
+        raise NotImplementedError
+
+    def losses(self, reading: Reading, aux_losses: bool = False,
+               sink: Optional[Tensor] = None) -> Losses:
+        """MMDet's own loss on a batch that was read.
+
+        What is unmatched and lies on an ignored object (crowds; other classes' objects where
+        ``mixed_images='ignore'``) has no weight in it.
+
+        Args:
+            reading (Reading): One of the results of :meth:`read`.
+            aux_losses (bool): Supervise a DETR's other decoder layers, too.
+            sink (Tensor, optional): A row of the class layer for one class more, shape (dim,).
+        """
+        raise NotImplementedError
+
+    def labels(self, reading: Reading) -> Tensor:
+        """The class matched to each place, ``num_classes`` for none, (images, places)."""
+        raise NotImplementedError
+
+    def class_layers(self) -> List[nn.Module]:
+        """The Linear or Conv2d layers that give the logits."""
+        raise NotImplementedError
+
+    def rows(self, classes: Sequence[int]) -> List[int]:
+        """The rows of a class layer that give these classes' logits."""
+        return list(classes)
+
+    def telling(self, reading: Reading) -> Reading:
+        """The reading at the places that are worth comparing with another detector."""
+        return reading
+
+    def at(self, reading: Reading, other: Reading) -> Reading:
+        """The reading at the places of another one, which :meth:`telling` has given."""
+        return reading
+
+    @property
+    def head(self) -> nn.Module:
+        """The module that has the class layers and their loss."""
+        return self.detector.get_submodule(self.head_name)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes that the detector tells apart."""
+        return self.head.num_classes
+
+    @property
+    def softmax(self) -> bool:
+        """Whether the classes, and the background as the last, exclude each other."""
+        return not self.head.loss_cls.use_sigmoid
+
+    @property
+    def background(self) -> Optional[int]:
+        """The background's row in a class layer, where the classes exclude each other."""
+        return self.num_classes if self.softmax else None
+
+    def stem(self) -> List[nn.Module]:
+        """What runs before the heads: backbone and neck."""
+        detector = self.detector
+        return [detector.backbone] + ([detector.neck] if detector.with_neck else [])
+
+    def features(self, images: Tensor) -> Tuple[Tensor, ...]:
+        """What the stem makes of images of shape (N, 3, H, W)."""
+        return self.detector.extract_feat(images)
+
+
+@torch.no_grad()
+def on_ignored(boxes: Tensor, samples: Sequence) -> Optional[Tensor]:
+    """Which boxes overlap an ignored object by IoU 0.5.
+
+    Args:
+        boxes (Tensor): In pixels, shape (images, places, 4).
+        samples (list[DetDataSample]): The images' annotations.
+
+    Returns:
+        Tensor: Shape (images, places); None where nothing is ignored.
+    """
+    ignored = [sample.get('ignored_instances') for sample in samples]
+    if not any(map(len, filter(None, ignored))):
+        return None
+    return torch.stack([
+        (bbox_overlaps(each, objects.bboxes.to(each)) >= 0.5).any(1) if objects else
+        torch.zeros_like(each[:, 0], dtype=torch.bool) for each, objects in zip(boxes, ignored)])
+
+
+def image_sizes(samples: Sequence, like: Tensor) -> Tensor:
+    """Width, height, width, height of each image, shape (images, 1, 4)."""
+    return like.new_tensor([2 * sample.img_shape[1::-1] for sample in samples])[:, None]

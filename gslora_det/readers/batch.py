@@ -1,0 +1,37 @@
+"""Images after backbone and neck."""
+
+from dataclasses import dataclass
+from typing import List, Tuple, Union
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Images after backbone and neck, with their annotations.
+
+    Attributes:
+        features (tuple[Tensor]): Neck outputs, each of shape (images, dim, h, w).
+        data_samples (list[DetDataSample]): Annotations and meta information.
+        images (Tensor): The images themselves, shape (images, 3, H, W).
+    """
+    features: Tuple[Tensor, ...]
+    data_samples: list
+    images: Tensor
+
+    def __len__(self) -> int:
+        return len(self.data_samples)
+
+    def pick(self, indices: Union[slice, List[int]]) -> 'Batch':
+        """The batch of some of the images; a slice copies nothing."""
+        chosen = range(len(self))[indices] if isinstance(indices, slice) else indices
+        return Batch(tuple(level[indices] for level in self.features),
+                     [self.data_samples[i] for i in chosen], self.images[indices])
+
+
+def join(*batches: Batch) -> Batch:
+    """One batch of all images, which are of one size."""
+    return Batch(tuple(map(torch.cat, zip(*(batch.features for batch in batches)))),
+                 [sample for batch in batches for sample in batch.data_samples],
+                 torch.cat([batch.images for batch in batches]))
