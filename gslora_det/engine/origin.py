@@ -10,7 +10,6 @@ from typing import Optional, Sequence, Tuple
 from mmengine.config import Config
 
 from gslora_det.class_split import ClassSplit
-from gslora_det.engine.checkpoint import exists, fetch, local_path, read_meta
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.engine.record import (
     FILE_NAME,
@@ -22,6 +21,7 @@ from gslora_det.engine.record import (
 from gslora_det.files import sha256
 from gslora_det.report.tables import LEAST_AP
 from gslora_det.report.words import percent
+from gslora_det.weights import exists, fetch, local_path, read_meta
 
 
 def first_original(cfg: Config) -> Tuple[Optional[dict], Optional[dict]]:

@@ -7,9 +7,12 @@ from typing import Optional
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from gslora_det.checks.annotations import Annotations, plain_dataset
+from gslora_det.checks.config import check_config
 from gslora_det.class_split import ClassSplit, resolve_classes
-from gslora_det.engine.annotations import Annotations, plain_dataset
-from gslora_det.engine.checkpoint import (
+from gslora_det.engine.plan import class_splits
+from gslora_det.engine.rehearsal import check_all_are_measured
+from gslora_det.weights import (
     CheckpointError,
     check_exists,
     last_checkpoint,
@@ -17,9 +20,7 @@ from gslora_det.engine.checkpoint import (
     read_checkpoint,
     read_meta,
 )
-from gslora_det.engine.config_checks import check_config
-from gslora_det.engine.plan import check_classes, class_splits
-from gslora_det.engine.rehearsal import check_all_are_measured
+from gslora_det.weights.dataset_meta import check_classes
 
 
 def train_plain(cfg: Config, resume: Optional[str] = None) -> None:

@@ -10,10 +10,10 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from gslora_det.engine.checkpoint import fetch
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.evaluation import h_mean
 from gslora_det.files import as_word, read_json, sha256, write_json
+from gslora_det.weights import fetch
 
 FORMAT_VERSION = 1
 FILE_NAME = 'sequence.json'

@@ -13,9 +13,9 @@ from mmengine.model import BaseModel
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
-from gslora_det.engine.checkpoint import load_weights
 from gslora_det.models.detr_step import Batch
 from gslora_det.registry import METHODS
+from gslora_det.weights import load_weights
 
 
 @MODELS.register_module()

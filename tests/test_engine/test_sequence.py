@@ -14,7 +14,14 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.visualization import LocalVisBackend
 from support import CHECKPOINT, full_disk, locked_by_another
 
-from gslora_det.engine.checkpoint import (
+from gslora_det.engine.hooks import RandomStateHook
+from gslora_det.engine.plan import make_plan
+from gslora_det.engine.progress import SequenceProgress
+from gslora_det.engine.record import load_record, new_record, save_record
+from gslora_det.engine.sequence import UnlearningSequence
+from gslora_det.engine.task_config import RunConfig, task_config
+from gslora_det.files import read_json, sha256
+from gslora_det.weights import (
     CheckpointError,
     load_adapter,
     read_checkpoint,
@@ -23,14 +30,8 @@ from gslora_det.engine.checkpoint import (
     save_adapter,
     save_weights,
 )
-from gslora_det.engine.export import dataset_meta, export
-from gslora_det.engine.hooks import RandomStateHook
-from gslora_det.engine.plan import make_plan
-from gslora_det.engine.progress import SequenceProgress
-from gslora_det.engine.record import load_record, new_record, save_record
-from gslora_det.engine.sequence import UnlearningSequence
-from gslora_det.engine.task_config import RunConfig, task_config
-from gslora_det.files import read_json, sha256
+from gslora_det.weights.dataset_meta import dataset_meta
+from gslora_det.weights.export import export
 
 # isort: split
 from mmdet.registry import HOOKS, OPTIM_WRAPPER_CONSTRUCTORS, VISBACKENDS

@@ -10,7 +10,6 @@ import gslora_det  # noqa: F401
 from mmdet.registry import MODELS
 from support import CLASSES, SPLIT, samples
 
-from gslora_det.engine.checkpoint import load_weights, read_weights, save_weights
 from gslora_det.lora import lora_disabled, lora_groups
 from gslora_det.models.detr_step import (
     Batch,
@@ -19,6 +18,7 @@ from gslora_det.models.detr_step import (
     query_outputs,
 )
 from gslora_det.registry import METHODS
+from gslora_det.weights import load_weights, read_weights, save_weights
 
 
 def mmdet_losses(tiny_config, weights, images, data_samples):

@@ -23,8 +23,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from gslora_det.engine.unpickling import CheckpointError, unpickle
 from gslora_det.files import atomic_write, folder_lock
+from gslora_det.weights.unpickling import CheckpointError, unpickle
 
 ADAPTER_FORMAT = '2'  # from which on an adapter names its weights
 # What a task's files say of it: its classes, those erased before, and the SHA-256 of the file

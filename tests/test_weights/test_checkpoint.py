@@ -17,9 +17,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import gslora_det  # noqa: F401
-from gslora_det.engine import checkpoint
-from gslora_det.engine.checkpoint import (
+from gslora_det.files import sha256
+from gslora_det.weights import (
     CheckpointError,
+    checkpoint,
+    install_safe_loader,
     load_adapter,
     load_weights,
     read_checkpoint,
@@ -28,8 +30,6 @@ from gslora_det.engine.checkpoint import (
     save_adapter,
     save_weights,
 )
-from gslora_det.engine.safe_mmengine import install_safe_loader
-from gslora_det.files import sha256
 
 
 class Canary:

@@ -1,6 +1,5 @@
 """Plain MMDet checkpoints from weights and adapters."""
 
-import contextlib
 import copy
 import json
 from pathlib import Path
@@ -10,19 +9,18 @@ import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
-from gslora_det.engine.checkpoint import (
+from gslora_det.files import check_writable
+from gslora_det.weights import (
     FACTS,
     CheckpointError,
     check_exists,
     load_adapter,
     load_weights,
-    plain,
     read_meta,
     save_weights,
     weights_digest,
 )
-from gslora_det.engine.plan import check_classes
-from gslora_det.files import check_writable
+from gslora_det.weights.dataset_meta import check_classes, dataset_meta
 
 
 def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
@@ -62,19 +60,6 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
     meta['dataset_meta'] = dataset_meta(dataset)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     save_weights(state, out, meta, half)
-
-
-def dataset_meta(dataset) -> dict:
-    """What a checkpoint says of its data set: its meta information, as MMEngine stores it.
-
-    Without a palette there is none in it, for MMDetection then makes one up; what is of no
-    plain type is left out, for it would not load safely.
-    """
-    known = {}
-    for key, value in dataset.metainfo.items():
-        with contextlib.suppress(CheckpointError):
-            known[key] = plain(value)
-    return {key: value for key, value in known.items() if key != 'palette' or value}
 
 
 def _check_base(adapter: str, facts: dict, digest: str, given: str) -> None:
