@@ -9,7 +9,8 @@ from mmengine.runner import Runner
 
 from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.checks.config import check_config
-from gslora_det.class_split import ClassSplit, resolve_classes
+from gslora_det.class_names import resolve_classes
+from gslora_det.class_split import ClassSplit
 from gslora_det.engine.plan import class_splits
 from gslora_det.engine.rehearsal import check_all_are_measured
 from gslora_det.weights import (

@@ -128,10 +128,8 @@ def _plan_task(cfg: Config, number: int, split: ClassSplit, train: Annotations,
     if empty:
         raise ValueError(f"task {number}: no training image shows '{empty[0]}': leave it out "
                          'of the sequence, or add images that show it')
-    branches = dict(forget=split.forgotten,
-                    retain=[name for name in split.retained if name not in split.missing])
     buffers = {}
-    for branch, names in branches.items():
+    for branch, names in split.branches.items():
         options = {k: v for k, v in settings[branch].items() if k != 'batch_size'}
         try:
             buffers[branch] = draw_buffer(train.images, [ids[n] for n in names],

@@ -8,7 +8,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import mmcv
 from mmengine.config import Config
 
-from gslora_det.class_split import resolve_classes
+from gslora_det.class_names import labels_of, resolve_classes
 from gslora_det.engine.predict import predict, validation_set
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.evaluation import box_fates, class_roles, fate_summary
@@ -47,7 +47,7 @@ def _named_images(infos: Dict[int, Tuple[int, dict]], images: Sequence[str]) -> 
 
 def _images_of_classes(infos: Dict[int, Tuple[int, dict]], names: Sequence[str],
                        classes: Sequence[str]) -> List[int]:
-    labels = {classes.index(n) for n in resolve_classes(names, classes, where='--classes')}
+    labels = set(labels_of(resolve_classes(names, classes, where='--classes'), classes))
     found = [i for i, (_, info) in infos.items()
              if labels & {instance['bbox_label'] for instance in info['instances']}]
     if not found:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gslora_det.class_split import resolve_classes
+from gslora_det.class_names import resolve_classes
 from gslora_det.evaluation.boxes import Detections, Objects, overlaps
 
 IOU_THR = 0.5
