@@ -15,13 +15,13 @@ from gslora_det.engine.plan import class_splits
 from gslora_det.engine.rehearsal import check_all_are_measured
 from gslora_det.weights import (
     CheckpointError,
+    check_classes,
     check_exists,
     last_checkpoint,
     load_weights,
     read_checkpoint,
     read_meta,
 )
-from gslora_det.weights.dataset_meta import check_classes
 
 
 def train_plain(cfg: Config, resume: Optional[str] = None) -> None:

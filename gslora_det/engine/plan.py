@@ -13,8 +13,7 @@ from gslora_det.datasets.selection import candidate_images, draw_buffer
 from gslora_det.files import expand_home
 from gslora_det.options import COUNT
 from gslora_det.registry import METHODS
-from gslora_det.weights import check_exists, fetch, read_meta
-from gslora_det.weights.dataset_meta import check_classes
+from gslora_det.weights import check_classes, check_exists, fetch, read_meta
 
 
 @dataclass(frozen=True)

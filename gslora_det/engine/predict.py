@@ -15,8 +15,7 @@ from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.evaluation import Detections, Objects
 from gslora_det.quiet import quiet
-from gslora_det.weights import load_weights, read_meta
-from gslora_det.weights.dataset_meta import check_classes
+from gslora_det.weights import check_classes, load_weights, read_meta
 
 
 class Prediction(NamedTuple):

@@ -59,12 +59,12 @@ from gslora_det.report.fates import objects_in_words
 from gslora_det.report.tables import LEAST_AP
 from gslora_det.report.words import percent
 from gslora_det.weights import (
+    dataset_meta,
     install_atomic_writer,
     install_safe_loader,
     last_checkpoint,
     load_weights,
 )
-from gslora_det.weights.dataset_meta import dataset_meta
 
 
 class UnlearningSequence:

@@ -10,17 +10,11 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from gslora_det.files import check_writable
-from gslora_det.weights import (
-    FACTS,
-    CheckpointError,
-    check_exists,
-    load_adapter,
-    load_weights,
-    read_meta,
-    save_weights,
-    weights_digest,
-)
-from gslora_det.weights.dataset_meta import check_classes, dataset_meta
+from gslora_det.weights.adapter import FACTS, load_adapter, weights_digest
+from gslora_det.weights.checkpoint import load_weights, read_meta, save_weights
+from gslora_det.weights.sources import check_exists
+from gslora_det.weights.trained_on import check_classes, dataset_meta
+from gslora_det.weights.unpickling import CheckpointError
 
 
 def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),

@@ -23,6 +23,7 @@ from gslora_det.engine.task_config import RunConfig, task_config
 from gslora_det.files import read_json, sha256
 from gslora_det.weights import (
     CheckpointError,
+    dataset_meta,
     load_adapter,
     read_checkpoint,
     read_meta,
@@ -30,7 +31,6 @@ from gslora_det.weights import (
     save_adapter,
     save_weights,
 )
-from gslora_det.weights.dataset_meta import dataset_meta
 from gslora_det.weights.export import export
 
 # isort: split

@@ -4,8 +4,8 @@ import contextlib
 import itertools
 from typing import Sequence
 
-from gslora_det.weights.checkpoint import plain
 from gslora_det.weights.unpickling import CheckpointError
+from gslora_det.weights.writable import plain
 
 
 def dataset_meta(dataset) -> dict:
