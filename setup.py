@@ -16,7 +16,7 @@ setup(
     # MMDetection is not listed: two distributions, onedl-mmdetection and mmdet, provide
     # it under the same import names, and either works. constraints.txt names one set.
     install_requires=[
-        'torch>=2.6', 'numpy', 'pycocotools', 'safetensors', 'rich', 'matplotlib',
+        'torch>=2.6', 'numpy', 'pycocotools', 'safetensors', 'filelock', 'rich', 'matplotlib',
         'jinja2',
     ],
     extras_require={

@@ -10,16 +10,16 @@ from typing import Dict, Tuple
 
 from mmengine.config import Config
 
-from gslora_det.engine.comparison import Comparison
-from gslora_det.files import read_json
-from gslora_det.report import results_rows
-from gslora_det.report.comparison import (
+from gslora_det.comparison.cells import Comparison
+from gslora_det.comparison.tables import (
     by_method,
     draw_curves,
     overview,
     to_markdown,
     tuning_to_markdown,
 )
+from gslora_det.files import read_json
+from gslora_det.report import results_rows
 from gslora_det.report.tables import markdown_table
 from gslora_det.report.words import percent
 

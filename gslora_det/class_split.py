@@ -2,75 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from gslora_det.class_names import labels_of, resolve_classes
 
-def resolve_classes(
-    requested: Sequence,
-    classes: Sequence,
-    category_ids: Sequence[int] | None = None,
-    where: str = 'classes',
-) -> tuple:
-    """Turn class names or category ids into class names.
-
-    Args:
-        requested: Class names, or category ids where ``category_ids`` is given.
-        classes: All class names of the data set.
-        category_ids: The category id of each of ``classes``.
-        where: What an error calls ``requested``.
-
-    Returns:
-        The class names, in the order of the request.
-
-    Raises:
-        ValueError: If ``requested`` is empty or no list, or if a class is unknown
-            (the nearest ones are named), given twice, or the name of one class and the
-            id of another.
-    """
-    if isinstance(requested, str) or not isinstance(requested, (Sequence, np.ndarray)):
-        raise ValueError(f'{where}: {requested!r} is not a list; give a list of names')
-    if len(requested) == 0:
-        raise ValueError(f'{where}: the list is empty; name at least one class')
-    if category_ids is not None and len(category_ids) != len(classes):
-        raise ValueError(
-            f'{where}: {len(category_ids)} category ids for {len(classes)} classes; '
-            'give one id a class'
-        )
-    names_by_id = dict(zip(category_ids, classes)) if category_ids is not None else {}
-
-    resolved = []
-    for item in requested:
-        readings = _readings(item, classes, names_by_id)
-        if len(readings) > 1:
-            raise ValueError(
-                f'{where}: {item} is the name of a class and also the category id of '
-                f'{readings[-1]!r}; give a name, in quotes: {readings[0]!r} or '
-                f'{readings[-1]!r}'
-            )
-        if not readings:
-            raise ValueError(f'{where}: {_unknown(item, classes, names_by_id)}')
-        name = readings[0]
-        if name in resolved:
-            raise ValueError(f'{where}: class {name!r} is given twice; remove one')
-        resolved.append(name)
-    return tuple(resolved)
-
-
-def _readings(item, classes: Sequence, names_by_id: dict) -> list:
-    """The different classes that ``item`` may stand for, by name and then by id."""
-    if isinstance(item, bool) or not isinstance(item, (str, int, np.integer)):
-        return []
-    names = [item] if item in classes else []
-    if not isinstance(item, str):
-        # The quotes around a name of digits may have been lost on the way in.
-        names += [str(item)] if str(item) in classes else []
-        names += [names_by_id[item]] if item in names_by_id else []
-    return list(dict.fromkeys(names))
+ROLES = ('retained', 'forgotten', 'old', 'missing')
 
 
 def shuffled_order(classes: Sequence, seed: int) -> list:
@@ -105,7 +44,7 @@ class ClassSplit:
     missing: tuple = ()
 
     def __post_init__(self):
-        for role in ('retained', 'forgotten', 'old', 'missing'):
+        for role in ROLES:
             # A frozen dataclass sets its own fields only this way.
             object.__setattr__(self, role, tuple(getattr(self, role)))
         if not self.forgotten:
@@ -114,22 +53,15 @@ class ClassSplit:
         for role in ('retained', 'forgotten', 'old'):
             for name in getattr(self, role):
                 if name in roles:
-                    raise ValueError(
-                        f'class {name!r} is in {roles[name]} and again in {role}; '
-                        'keep one'
-                    )
+                    raise ValueError(f'class {name!r} is in {roles[name]} and again in {role}; '
+                                     'keep one')
                 roles[name] = role
         if self.missing:
             resolve_classes(self.missing, self.retained, where='missing')
 
     @classmethod
-    def among(
-        cls,
-        classes: Sequence,
-        forgotten: Sequence,
-        old: Sequence = (),
-        missing: Sequence = (),
-    ) -> ClassSplit:
+    def among(cls, classes: Sequence, forgotten: Sequence, old: Sequence = (),
+              missing: Sequence = ()) -> ClassSplit:
         """Split ``classes``: those that are neither forgotten nor old are retained.
 
         Raises:
@@ -137,9 +69,17 @@ class ClassSplit:
         """
         erased = resolve_classes([*old, *forgotten], classes, where='erased classes')
         retained = tuple(name for name in classes if name not in erased)
-        return cls(
-            retained, forgotten, old, tuple(n for n in missing if n in retained)
-        )
+        return cls(retained, forgotten, old, [name for name in missing if name in retained])
+
+    @property
+    def branches(self) -> dict:
+        """Branch of a training batch to the classes that it shows."""
+        return dict(forget=self.forgotten,
+                    retain=tuple(name for name in self.retained if name not in self.missing))
+
+    def labels(self, classes: Sequence) -> dict:
+        """Role to the labels of its classes, their places among all ``classes``."""
+        return {role: labels_of(getattr(self, role), classes) for role in ROLES}
 
     def measured(self, suffix: str = '') -> dict:
         """Role, with a suffix, to class names: the roles that have any."""
@@ -162,21 +102,13 @@ class TaskSequence(Sequence):
             leaves no class to retain and train on.
     """
 
-    def __init__(
-        self,
-        classes: Sequence,
-        tasks: Sequence[Sequence],
-        missing: Sequence = (),
-        category_ids: Sequence[int] | None = None,
-        erased: Sequence = (),
-    ):
+    def __init__(self, classes: Sequence, tasks: Sequence[Sequence], missing: Sequence = (),
+                 category_ids: Sequence[int] | None = None, erased: Sequence = ()):
         # Resolving the classes by themselves refuses an empty or doubled list.
         self.classes = resolve_classes(classes, classes, category_ids)
         if isinstance(tasks, str) or not isinstance(tasks, Sequence) or not tasks:
-            raise ValueError(
-                f'tasks: {tasks!r} is not a list of class lists; '
-                'give at least one task, e.g. [["dog", "cat"], ["bus"]]'
-            )
+            raise ValueError(f'tasks: {tasks!r} is not a list of class lists; give at least one '
+                             'task, e.g. [["dog", "cat"], ["bus"]]')
         if len(missing):
             missing = resolve_classes(missing, self.classes, category_ids, 'missing')
 
@@ -186,15 +118,11 @@ class TaskSequence(Sequence):
             forgotten = resolve_classes(task, self.classes, category_ids, where)
             for name in forgotten:
                 if name in task_of:
-                    raise ValueError(
-                        f'{where}: class {name!r} is already erased by '
-                        f'{task_of[name]}; remove it here'
-                    )
+                    raise ValueError(f'{where}: class {name!r} is already erased by '
+                                     f'{task_of[name]}; remove it here')
                 if name in missing:
-                    raise ValueError(
-                        f'{where}: class {name!r} is missing from the training data '
-                        'and cannot be erased; remove it from tasks or missing'
-                    )
+                    raise ValueError(f'{where}: class {name!r} is missing from the training data '
+                                     'and cannot be erased; remove it from tasks or missing')
             old = tuple(task_of)
             task_of.update(dict.fromkeys(forgotten, where))
             split = ClassSplit.among(self.classes, forgotten, old, missing)
@@ -202,10 +130,8 @@ class TaskSequence(Sequence):
                 left = 'class to retain'
                 if missing:
                     left += ' that sequence.missing does not name'
-                raise ValueError(
-                    f'{where} leaves no {left}: a detector must keep at least one; '
-                    'erase fewer classes'
-                )
+                raise ValueError(f'{where} leaves no {left}: a detector must keep at least one; '
+                                 'erase fewer classes')
             self._splits.append(split)
 
     def __len__(self) -> int:
@@ -215,13 +141,8 @@ class TaskSequence(Sequence):
         return self._splits[index]
 
     @classmethod
-    def from_order(
-        cls,
-        order: Sequence,
-        num_tasks: int,
-        classes_per_task: int,
-        missing: Sequence = (),
-    ) -> TaskSequence:
+    def from_order(cls, order: Sequence, num_tasks: int, classes_per_task: int,
+                   missing: Sequence = ()) -> TaskSequence:
         """Erase the tail of ``order`` first: task 1 takes its last classes.
 
         Args:
@@ -270,17 +191,11 @@ class TaskSequence(Sequence):
         """
         counts = dict(num_tasks=num_tasks, classes_per_task=classes_per_task)
         if tasks is not None:
-            wrong = [
-                f'{key} does not go with tasks; remove it'
-                for key, value in dict(order=order, **counts).items()
-                if value is not None
-            ]
+            wrong = [f'{key} does not go with tasks; remove it'
+                     for key, value in dict(order=order, **counts).items() if value is not None]
         elif order is not None:
-            wrong = [
-                f'order needs {key}; add it'
-                for key, value in counts.items()
-                if value is None
-            ]
+            wrong = [f'order needs {key}; add it'
+                     for key, value in counts.items() if value is None]
         else:
             wrong = ['give order (a seed or a list of classes) or tasks']
         if wrong:
@@ -289,10 +204,8 @@ class TaskSequence(Sequence):
         if tasks is None:
             if isinstance(order, (int, np.integer)):
                 if isinstance(order, bool) or not 0 <= order < 2**32:
-                    raise ValueError(
-                        f'sequence.order is {order!r}; a seed is a whole number from 0 to '
-                        '4,294,967,295'
-                    )
+                    raise ValueError(f'sequence.order is {order!r}; a seed is a whole number '
+                                     'from 0 to 4,294,967,295')
                 order = shuffled_order(classes, order)
             order = resolve_classes(order, classes, category_ids, 'order')
             tasks = _tail_first(order, num_tasks, classes_per_task)
@@ -300,40 +213,13 @@ class TaskSequence(Sequence):
 
 
 def _tail_first(order: Sequence, num_tasks: int, classes_per_task: int) -> list:
-    for key, count in dict(
-        num_tasks=num_tasks, classes_per_task=classes_per_task
-    ).items():
+    for key, count in dict(num_tasks=num_tasks, classes_per_task=classes_per_task).items():
         if not isinstance(count, (int, np.integer)) or count < 1:
             raise ValueError(f'{key} is {count!r}; it must be an integer of at least 1')
     asked = num_tasks * classes_per_task
     if asked > len(order):
-        raise ValueError(
-            f'{num_tasks} tasks of {classes_per_task} classes ask for {asked} classes '
-            f'but there are {len(order)}; lower num_tasks or classes_per_task'
-        )
+        raise ValueError(f'{num_tasks} tasks of {classes_per_task} classes ask for {asked} '
+                         f'classes but there are {len(order)}; lower num_tasks or '
+                         'classes_per_task')
     ends = [len(order) - number * classes_per_task for number in range(num_tasks)]
     return [list(order[end - classes_per_task : end]) for end in ends]
-
-
-def _looks(name: str) -> str:
-    return unicodedata.normalize('NFKC', name)
-
-
-def _unknown(item, classes: Sequence, names_by_id: dict) -> str:
-    """Say that ``item`` is no class and which ones come nearest."""
-    if isinstance(item, bool) or not isinstance(item, (str, int, np.integer)):
-        quotes = ' (a name that reads as something else needs quotes)'
-        return f'{item!r} is neither a class name nor a category id; give one{quotes}'
-    if isinstance(item, str):
-        lowered = {str(name).lower(): name for name in classes}
-        nearest = difflib.get_close_matches(item.lower(), lowered, n=3, cutoff=0)
-        # Letters that look the same may be written in other code points.
-        same = any(_looks(item) == _looks(lowered[name]) for name in nearest)
-        shown = ascii if same and not item.isascii() else repr
-        hint = ', '.join(shown(lowered[name]) for name in nearest)
-        return f'unknown class {shown(item)}; the nearest are {hint}'
-    if not names_by_id:
-        return f'{item} is no class name and no category ids are known; give names'
-    nearest = sorted(names_by_id, key=lambda known: abs(known - item))[:3]
-    hint = ', '.join(f'{known} ({names_by_id[known]})' for known in nearest)
-    return f'unknown category id {item}; the nearest are {hint}'

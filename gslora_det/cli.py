@@ -13,11 +13,11 @@ from mmengine.config import Config
 from mmengine.dist import get_rank, init_dist, is_main_process
 
 from gslora_det.cfg_options import CfgOptions
-from gslora_det.engine.safe_mmengine import install_atomic_writer, install_safe_loader
 from gslora_det.files import expand_home
 from gslora_det.options import in_one_line
 from gslora_det.quiet import silence_warnings
 from gslora_det.stops import StopSignals
+from gslora_det.weights import install_atomic_writer, install_safe_loader
 
 
 def path(text: str) -> str:

@@ -1,13 +1,14 @@
 """Files that are whole or not there: atomic writes, hashes and locks."""
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Any, Iterator, Union
+
+from filelock import FileLock, Timeout
 
 PathLike = Union[str, Path]
 
@@ -134,14 +135,15 @@ def folder_lock(path: PathLike, blocking: bool = True) -> Iterator[None]:
     Raises:
         ValueError: Another process holds the lock and ``blocking`` is False.
     """
-    with open(path, 'a') as lock:
-        try:
-            # Not flock, which the data loader's orphans hold on to when a run is killed.
-            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):
-            if not blocking:
-                raise ValueError(f'another process works in {Path(path).parent}: wait for '
-                                 'it, or set another --work-dir') from None
-            print(f'waiting for another process that holds {path}')
-            fcntl.lockf(lock, fcntl.LOCK_EX)
+    lock = FileLock(path)
+    try:
+        # From version 4 on, children let go of it: a data loader's workers outlive a killed run.
+        held = lock.acquire(timeout=0)
+    except Timeout:
+        if not blocking:
+            raise ValueError(f'another process works in {Path(path).parent}: wait for it, or set '
+                             'another --work-dir') from None
+        print(f'waiting for another process that holds {path}')
+        held = lock.acquire()
+    with held:
         yield

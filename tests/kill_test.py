@@ -32,9 +32,9 @@ from mmdet.registry import DATASETS  # noqa: E402
 from mmdet.utils import register_all_modules  # noqa: E402
 
 from gslora_det.datasets import Glyph80Dataset, ensure_glyph80  # noqa: E402
-from gslora_det.engine.checkpoint import load_adapter, read_checkpoint  # noqa: E402
 from gslora_det.engine.sequence import UnlearningSequence  # noqa: E402
 from gslora_det.files import read_json  # noqa: E402
+from gslora_det.weights import load_adapter, read_checkpoint  # noqa: E402
 
 
 @DATASETS.register_module()

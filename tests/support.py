@@ -26,9 +26,9 @@ from mmdet.registry import MODELS  # noqa: E402
 from mmdet.structures import DetDataSample  # noqa: E402
 
 from gslora_det.datasets import ensure_glyph80  # noqa: E402
-from gslora_det.engine.checkpoint import save_weights  # noqa: E402
 from gslora_det.engine.sequence import UnlearningSequence  # noqa: E402
 from gslora_det.files import folder_lock  # noqa: E402
+from gslora_det.weights import save_weights  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'

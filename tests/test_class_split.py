@@ -180,3 +180,9 @@ def test_a_wrong_config_is_refused_in_one_line(config, message):
     with pytest.raises(ValueError, match=message) as error:
         TaskSequence.from_config(LETTERS, **config)
     assert '\n' not in str(error.value)
+
+
+def test_labels_are_places_among_all_classes():
+    split = ClassSplit(['d', 'b'], ['a'], ['c'], missing=['b'])
+    assert split.labels('abcd') == dict(retained=[3, 1], forgotten=[0], old=[2], missing=[1])
+    assert split.branches == dict(forget=('a', ), retain=('d', ))

@@ -8,8 +8,6 @@ import torch
 from mmengine.runner import save_checkpoint
 from support import fork, full_disk
 
-from gslora_det.engine.checkpoint import save_adapter, save_weights
-from gslora_det.engine.safe_mmengine import install_atomic_writer
 from gslora_det.files import (
     atomic_write,
     folder_lock,
@@ -18,6 +16,7 @@ from gslora_det.files import (
     sha256,
     write_json,
 )
+from gslora_det.weights import install_atomic_writer, save_adapter, save_weights
 
 
 def test_an_error_keeps_the_old_file_and_leaves_no_draft(tmp_path):

@@ -4,9 +4,9 @@ import runpy
 from mmengine.config import Config
 from support import ROOT
 
-from gslora_det.engine.comparison import Comparison
+from gslora_det.comparison.cells import Comparison
+from gslora_det.comparison.tables import tuned
 from gslora_det.registry import METHODS
-from gslora_det.report.comparison import tuned
 
 
 def test_results_are_generated_from_the_records():

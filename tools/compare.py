@@ -7,8 +7,8 @@ from pathlib import Path
 
 import gslora_det  # noqa: F401  (registers everything)
 from gslora_det.cli import add_cfg_options, load_config, path, prepare_process, run_tool
-from gslora_det.engine.comparison import PARTS, Comparison
-from gslora_det.report.comparison import write_results, write_tuning
+from gslora_det.comparison.cells import PARTS, Comparison
+from gslora_det.comparison.tables import write_results, write_tuning
 
 
 def parse_args() -> argparse.Namespace:

@@ -5,8 +5,8 @@ import argparse
 import sys
 
 import gslora_det  # noqa: F401  (registers everything)
+from gslora_det.checks.doctor import checks, diagnose
 from gslora_det.cli import add_common_flags, load_config, prepare_process, run_tool
-from gslora_det.engine.doctor import checks, diagnose
 
 
 def parse_args() -> argparse.Namespace:

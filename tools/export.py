@@ -5,7 +5,7 @@ import argparse
 
 import gslora_det  # noqa: F401  (registers everything)
 from gslora_det.cli import add_common_flags, load_config, path, prepare_process, run_tool
-from gslora_det.engine.export import export
+from gslora_det.weights.export import export
 
 
 def parse_args() -> argparse.Namespace:

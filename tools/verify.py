@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import gslora_det  # noqa: F401  (registers everything)
+from gslora_det.checks.doctor import diagnose
+from gslora_det.checks.verification import verification
 from gslora_det.cli import path, prepare_process, run_tool
-from gslora_det.engine.doctor import diagnose
-from gslora_det.engine.verification import verification
 
 
 def parse_args() -> argparse.Namespace:

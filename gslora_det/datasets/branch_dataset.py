@@ -5,6 +5,7 @@ from typing import List, Sequence
 from mmdet.registry import DATASETS
 from torch.utils.data import Dataset
 
+from gslora_det.class_names import labels_of
 from gslora_det.files import read_json
 
 BRANCHES = ('forget', 'retain')
@@ -42,7 +43,7 @@ class BranchDataset(Dataset):
         self.dataset.full_init()
         # Without a palette: that of NumPy breaks the comparison of the two branches.
         self.metainfo = dict(classes=self.dataset.metainfo['classes'])
-        keep_labels = {self.metainfo['classes'].index(name) for name in keep}
+        keep_labels = set(labels_of(keep, self.metainfo['classes']))
         buffer = set(read_json(buffers)[branch])
         self.dataset.data_list = [
             dict(info, instances=self._select(info['instances'], keep_labels))

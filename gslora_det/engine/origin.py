@@ -9,8 +9,7 @@ from typing import Optional, Sequence, Tuple
 
 from mmengine.config import Config
 
-from gslora_det.class_split import ClassSplit
-from gslora_det.engine.checkpoint import exists, fetch, local_path, read_meta
+from gslora_det.class_split import ROLES, ClassSplit
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.engine.record import (
     FILE_NAME,
@@ -20,8 +19,10 @@ from gslora_det.engine.record import (
     weights_before,
 )
 from gslora_det.files import sha256
+from gslora_det.report.erased_sets import mean_ap
 from gslora_det.report.tables import LEAST_AP
 from gslora_det.report.words import percent
+from gslora_det.weights import exists, fetch, local_path, read_meta
 
 
 def first_original(cfg: Config) -> Tuple[Optional[dict], Optional[dict]]:
@@ -153,10 +154,5 @@ def split_means(per_class: dict, split: ClassSplit) -> dict:
     COCO's AP of several classes is the mean of theirs; that of the ``reference`` protocol
     cannot be had this way and is None.
     """
-    def mean(names) -> Optional[float]:
-        found = [per_class[name] for name in names if per_class[name] is not None]
-        return sum(found) / len(found) if found else None
-
-    names = ('retained', 'forgotten', 'old', 'missing')
-    return dict({f'AP_{name}': mean(getattr(split, name)) for name in names},
-                reference=dict.fromkeys(f'AP_{name}' for name in names))
+    return dict({f'AP_{role}': mean_ap(per_class, getattr(split, role)) for role in ROLES},
+                reference=dict.fromkeys(f'AP_{role}' for role in ROLES))

@@ -7,19 +7,21 @@ from typing import Optional
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from gslora_det.class_split import ClassSplit, resolve_classes
-from gslora_det.engine.annotations import Annotations, plain_dataset
-from gslora_det.engine.checkpoint import (
+from gslora_det.checks.annotations import Annotations, plain_dataset
+from gslora_det.checks.config import check_config
+from gslora_det.class_names import resolve_classes
+from gslora_det.class_split import ClassSplit
+from gslora_det.engine.plan import class_splits
+from gslora_det.engine.rehearsal import check_all_are_measured
+from gslora_det.weights import (
     CheckpointError,
+    check_classes,
     check_exists,
     last_checkpoint,
     load_weights,
     read_checkpoint,
     read_meta,
 )
-from gslora_det.engine.config_checks import check_config
-from gslora_det.engine.plan import check_classes, class_splits
-from gslora_det.engine.rehearsal import check_all_are_measured
 
 
 def train_plain(cfg: Config, resume: Optional[str] = None) -> None:

@@ -1,20 +1,19 @@
 """Everything about a sequence that is settled before any long work starts."""
 
-import itertools
 from dataclasses import dataclass
 from typing import Dict, List, Sequence
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
+from gslora_det.checks.annotations import Annotations, plain_dataset
+from gslora_det.checks.config import check_config, listed
 from gslora_det.class_split import ClassSplit, TaskSequence
 from gslora_det.datasets.selection import candidate_images, draw_buffer
-from gslora_det.engine.annotations import Annotations, plain_dataset
-from gslora_det.engine.checkpoint import check_exists, fetch, read_meta
-from gslora_det.engine.config_checks import check_config, listed
 from gslora_det.files import expand_home
 from gslora_det.options import COUNT
 from gslora_det.registry import METHODS
+from gslora_det.weights import check_classes, check_exists, fetch, read_meta
 
 
 @dataclass(frozen=True)
@@ -54,26 +53,6 @@ def _pictures(images: Dict[int, set], forgotten: List[int], number: int) -> List
 
     candidates = candidate_images(images, forgotten)
     return sorted(sorted(candidates, key=lambda i: (-kinds(i), i))[:number])
-
-
-def check_classes(meta: dict, weights: str, classes: Sequence[str]) -> None:
-    """Compares the classes that a checkpoint says it was trained on with a data set's.
-
-    Args:
-        meta (dict): What the checkpoint says of itself, see ``read_meta``.
-        weights (str): Its name, for messages.
-        classes (list[str]): The data set's.
-
-    Raises:
-        ValueError: They differ, or stand in another order: labels would mean other classes.
-    """
-    of_data = meta.get('dataset_meta') if isinstance(meta.get('dataset_meta'), dict) else {}
-    trained = of_data.get('classes') or of_data.get('CLASSES') or meta.get('CLASSES') or classes
-    for one, other in itertools.zip_longest(trained, classes):
-        if one != other:
-            raise ValueError(
-                f'{weights} was trained on other classes than the data set has, or in another '
-                f'order; the first that differs is {one!r} there and {other!r} here')
 
 
 def class_splits(cfg: Config, annotations: Annotations) -> TaskSequence:
@@ -148,10 +127,8 @@ def _plan_task(cfg: Config, number: int, split: ClassSplit, train: Annotations,
     if empty:
         raise ValueError(f"task {number}: no training image shows '{empty[0]}': leave it out "
                          'of the sequence, or add images that show it')
-    branches = dict(forget=split.forgotten,
-                    retain=[name for name in split.retained if name not in split.missing])
     buffers = {}
-    for branch, names in branches.items():
+    for branch, names in split.branches.items():
         options = {k: v for k, v in settings[branch].items() if k != 'batch_size'}
         try:
             buffers[branch] = draw_buffer(train.images, [ids[n] for n in names],

@@ -11,12 +11,11 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader, Subset
 
-from gslora_det.engine.annotations import Annotations, plain_dataset
-from gslora_det.engine.checkpoint import load_weights, read_meta
-from gslora_det.engine.plan import check_classes
+from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.evaluation import Detections, Objects
 from gslora_det.quiet import quiet
+from gslora_det.weights import check_classes, load_weights, read_meta
 
 
 class Prediction(NamedTuple):

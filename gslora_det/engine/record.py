@@ -10,10 +10,11 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from gslora_det.engine.checkpoint import fetch
+from gslora_det.class_split import ROLES
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.evaluation import h_mean
 from gslora_det.files import as_word, read_json, sha256, write_json
+from gslora_det.weights import fetch
 
 FORMAT_VERSION = 1
 FILE_NAME = 'sequence.json'
@@ -37,8 +38,8 @@ def split_metrics(results: Dict[str, float], suffix: str = '') -> dict:
             task 1.
     """
     def read(protocol: str) -> dict:
-        return {f'AP_{name}': null(results.get(f'coco/AP_{name}{suffix}{protocol}'))
-                for name in ('retained', 'forgotten', 'old', 'missing')}
+        return {f'AP_{role}': null(results.get(f'coco/AP_{role}{suffix}{protocol}'))
+                for role in ROLES}
 
     return dict(read(''), reference=read('_reference'))
 

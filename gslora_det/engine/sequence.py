@@ -15,8 +15,6 @@ from mmengine.registry import init_default_scope
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
-from gslora_det.engine.checkpoint import last_checkpoint, load_weights
-from gslora_det.engine.export import dataset_meta
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
 from gslora_det.engine.hooks.fates_hook import FatesHook
 from gslora_det.engine.hooks.method_hook import unlearning_detector
@@ -39,7 +37,6 @@ from gslora_det.engine.record import (
     with_h,
 )
 from gslora_det.engine.rehearsal import named, rehearse
-from gslora_det.engine.safe_mmengine import install_atomic_writer, install_safe_loader
 from gslora_det.engine.task_config import (
     BUFFERS,
     CONFIG,
@@ -61,6 +58,13 @@ from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
 from gslora_det.report.fates import objects_in_words
 from gslora_det.report.tables import LEAST_AP
 from gslora_det.report.words import percent
+from gslora_det.weights import (
+    dataset_meta,
+    install_atomic_writer,
+    install_safe_loader,
+    last_checkpoint,
+    load_weights,
+)
 
 
 class UnlearningSequence:

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from mmengine.config import Config
 
-from gslora_det.engine.config_checks import listed
+from gslora_det.checks.config import listed
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.files import as_word
 
@@ -146,12 +146,11 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
 
 def _paired_loader(cfg: Config, task: TaskPlan, buffers: str, seed: int) -> dict:
     settings = cfg.sequence
-    trained = [n for n in task.split.retained if n not in task.split.missing]
-    keep = dict(forget=list(task.split.forgotten), retain=trained)
+    keep = task.split.branches
     sizes = [settings[branch].batch_size for branch in keep]
     loader = cfg.train_dataloader.to_dict()
     branches = [
-        dict(type='BranchDataset', dataset=loader['dataset'], branch=branch, keep=names,
+        dict(type='BranchDataset', dataset=loader['dataset'], branch=branch, keep=list(names),
              buffers=buffers,
              mixed_images=settings.get('mixed_images', 'background'))
         for branch, names in keep.items()]

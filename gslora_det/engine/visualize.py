@@ -8,8 +8,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 import mmcv
 from mmengine.config import Config
 
-from gslora_det.class_split import resolve_classes
-from gslora_det.engine.checkpoint import check_exists, fetch, read_meta
+from gslora_det.class_names import labels_of, resolve_classes
 from gslora_det.engine.predict import predict, validation_set
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.evaluation import box_fates, class_roles, fate_summary
@@ -17,6 +16,7 @@ from gslora_det.evaluation.box_fates import UNWANTED
 from gslora_det.files import check_writable, sha256
 from gslora_det.options import COUNT, SCORE, check_flags
 from gslora_det.visualization import draw_erased_boxes, write_picture
+from gslora_det.weights import check_exists, fetch, read_meta
 
 
 def unlearned_roles(weights: str, classes: Sequence[str]) -> Tuple[str, ...]:
@@ -47,7 +47,7 @@ def _named_images(infos: Dict[int, Tuple[int, dict]], images: Sequence[str]) -> 
 
 def _images_of_classes(infos: Dict[int, Tuple[int, dict]], names: Sequence[str],
                        classes: Sequence[str]) -> List[int]:
-    labels = {classes.index(n) for n in resolve_classes(names, classes, where='--classes')}
+    labels = set(labels_of(resolve_classes(names, classes, where='--classes'), classes))
     found = [i for i, (_, info) in infos.items()
              if labels & {instance['bbox_label'] for instance in info['instances']}]
     if not found:

@@ -7,14 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gslora_det.class_split import resolve_classes
-from gslora_det.evaluation.boxes import (
-    Detections,
-    Objects,
-    areas,
-    intersections,
-    pairwise_iou,
-)
+from gslora_det.class_names import resolve_classes
+from gslora_det.evaluation.boxes import Detections, Objects, overlaps
 
 IOU_THR = 0.5
 ROLES = ('forgotten', 'old', 'retained')
@@ -94,17 +88,12 @@ def _ghosts(objects: Objects, before: Detections, after: Detections, score_thr: 
         return ((overlap >= IOU_THR) & (labels[:, None] == after.labels)).any(0)
 
     confident = before.scores > score_thr
-    in_crowd = intersections(objects.crowd_bboxes, after.bboxes) / np.maximum(
-        areas(after.bboxes), 1e-9
-    )
+    in_crowd = overlaps(after.bboxes, objects.crowd_bboxes, 'iof').T
     explained = (
-        meets(objects.bboxes, objects.labels, pairwise_iou(objects.bboxes, after.bboxes))
+        meets(objects.bboxes, objects.labels, overlaps(objects.bboxes, after.bboxes))
         | meets(objects.crowd_bboxes, objects.crowd_labels, in_crowd)
-        | meets(
-            before.bboxes[confident],
-            before.labels[confident],
-            pairwise_iou(before.bboxes[confident], after.bboxes),
-        )
+        | meets(before.bboxes[confident], before.labels[confident],
+                overlaps(before.bboxes[confident], after.bboxes))
     )
     return (after.scores > score_thr) & ~explained
 
@@ -134,7 +123,7 @@ def box_fates(
         The fates of all objects, in their order, then those of the ghosts.
     """
     ious = [
-        pairwise_iou(objects.bboxes, found.bboxes) * (found.scores > score_thr)
+        overlaps(objects.bboxes, found.bboxes) * (found.scores > score_thr)
         for found in (before, after)
     ]
     same = [objects.labels[:, None] == found.labels for found in (before, after)]

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
+import torch
+from mmdet.structures.bbox import bbox_overlaps
 
 
 class Objects(NamedTuple):
@@ -54,20 +56,9 @@ class Detections(NamedTuple):
         return cls(bboxes.reshape(-1, 4).astype(float), scores, labels.astype(int))
 
 
-def intersections(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N, M) common area of each pair of the boxes ``a`` (N, 4) and ``b`` (M, 4)."""
-    low = np.maximum(a[:, None, :2], b[None, :, :2])
-    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
-    return (high - low).clip(min=0).prod(-1)
+def overlaps(a: np.ndarray, b: np.ndarray, mode: str = 'iou') -> np.ndarray:
+    """(N, M) IoU of each pair of the boxes ``a`` (N, 4) and ``b`` (M, 4).
 
-
-def areas(boxes: np.ndarray) -> np.ndarray:
-    """(N,) area of the boxes (N, 4)."""
-    return (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-
-
-def pairwise_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(N, M) IoU of each pair of the boxes ``a`` (N, 4) and ``b`` (M, 4)."""
-    common = intersections(a, b)
-    union = areas(a)[:, None] + areas(b)[None] - common
-    return common / np.maximum(union, 1e-9)
+    With ``mode='iof'`` their common area is taken as a share of the box in ``a``.
+    """
+    return bbox_overlaps(torch.from_numpy(a), torch.from_numpy(b), mode).numpy()

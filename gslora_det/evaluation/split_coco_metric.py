@@ -17,7 +17,7 @@ from mmengine.fileio import load
 from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
-from gslora_det.class_split import resolve_classes
+from gslora_det.class_names import resolve_classes
 from gslora_det.evaluation.h_mean import h_mean
 from gslora_det.evaluation.split_ap import class_ap, split_ap
 

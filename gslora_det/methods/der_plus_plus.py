@@ -14,14 +14,14 @@ from gslora_det.registry import METHODS
 
 @METHODS.register_module()
 class DERPlusPlus(FineTuning):
-    """``L = L_det(relabelled forget) + weight ||z - z_original||^2 + retain_weight L_det(retain)``.
+    """``L = L_det(relabelled forget) + weight ||z - z_original||^2 + w_r L_det(retain)``.
 
     The distance is that of :class:`DER`, on the same retain batch. (The paper draws one for
     each.)
 
     Args:
         weight (float): 0.001 in GS-LoRA's scripts, there on a sum over images.
-        retain_weight (float): 0.1 in GS-LoRA's scripts.
+        retain_weight (float): w_r; 0.1 in GS-LoRA's scripts.
         relabel (str): What forgotten objects are taken for, see :class:`Relabel`.
         cache_teachers (bool): See :class:`Original`.
         **kwargs: See :class:`FineTuning`.

@@ -90,7 +90,7 @@ class LinearErasure(GSLoRA):
         names, reader = {m: name for name, m in detector.named_modules()}, reader_of(detector)
         return tensors, dict(facts, reset_rows=json.dumps(dict(
             layers=[names[layer] for layer in reader.class_layers()],
-            rows=reader.rows(self.forgotten), logit=fresh_logit(),
+            rows=reader.rows(self.forgotten), bias=fresh_logit(),
             background=reader.background)))
 
     def after_task(self, detector: nn.Module) -> None:

@@ -2,7 +2,7 @@
 
 import copy
 from itertools import accumulate
-from typing import Dict, List, Optional
+from typing import Dict, Optional
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +12,10 @@ from mmengine.model import BaseModel
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
-from gslora_det.engine.checkpoint import load_weights
 from gslora_det.methods import Method
 from gslora_det.readers import Batch, Reader, reader_of
 from gslora_det.registry import METHODS
+from gslora_det.weights import load_weights
 
 
 @MODELS.register_module()

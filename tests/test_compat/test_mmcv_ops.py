@@ -22,9 +22,12 @@ DEVICES = ['cpu'] + ['cuda'] * torch.cuda.is_available()
 
 
 def run_python(code, *paths):
-    """Standard output of ``code``, where ``m`` is the file without its package."""
-    paths = [str(path) for path in (*paths, Path(mmcv_ops.__file__).parent)]
-    lines = ['import sys', f'sys.path[:0] = {paths}', 'import mmcv_ops as m', code]
+    """Standard output of ``code``, where ``m`` is the module without what its package does."""
+    folder = str(Path(mmcv_ops.__file__).parents[1])
+    lines = ['import sys, types', f'sys.path[:0] = {[*map(str, paths)]}',
+             'sys.modules["gslora_det"] = package = types.ModuleType("gslora_det")',
+             f'package.__path__ = [{folder!r}]', 'from gslora_det.compat import mmcv_ops as m',
+             code]
     done = subprocess.run([sys.executable, '-c', '\n'.join(lines)],
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

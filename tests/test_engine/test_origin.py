@@ -5,12 +5,12 @@ import shutil
 import pytest
 from support import CHECKPOINT
 
-from gslora_det.engine.checkpoint import read_meta, read_weights, save_weights
+from gslora_det.checks.verification import verification
 from gslora_det.engine.origin import split_means
 from gslora_det.engine.record import save_record
 from gslora_det.engine.sequence import UnlearningSequence
-from gslora_det.engine.verification import verification
 from gslora_det.files import read_json, sha256
+from gslora_det.weights import read_meta, read_weights, save_weights
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from support import CHECKPOINT
 from torch import nn
 
 from gslora_det.datasets.glyph_rendering import CLASSES
-from gslora_det.engine.checkpoint import CheckpointError, read_weights, save_weights
 from gslora_det.engine.plain import evaluate, train_plain
+from gslora_det.weights import CheckpointError, read_weights, save_weights
 
 # isort: split
 from mmdet.models import DetTTAModel

@@ -9,10 +9,10 @@ from mmengine.config import Config
 from support import CHECKPOINT, CONFIGS
 
 from gslora_det.datasets.glyph_rendering import CLASSES
-from gslora_det.engine.checkpoint import save_weights
 from gslora_det.engine.plan import make_plan
 from gslora_det.engine.task_config import task_config
 from gslora_det.files import write_json
+from gslora_det.weights import save_weights
 
 FLAGSHIP = CONFIGS / 'glyph80/ddetr_forget_80-10x7.py'
 

@@ -13,9 +13,9 @@ from PIL import Image
 from support import CONFIGS
 
 from gslora_det.datasets import BranchDataset
-from gslora_det.engine.checkpoint import save_weights
 from gslora_det.engine.plan import make_plan
 from gslora_det.files import write_json
+from gslora_det.weights import save_weights
 
 CLASSES = ('cat', 'dog', 'owl')
 NUMBERS = st.one_of(

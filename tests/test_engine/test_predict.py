@@ -7,8 +7,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from support import CONFIGS, ROOT
 
-from gslora_det.engine.checkpoint import CheckpointError, load_weights
 from gslora_det.engine.predict import predict
+from gslora_det.weights import CheckpointError, load_weights
 
 WEIGHTS = str(ROOT / 'checkpoints/deformable-detr_r18_glyph80.pth')
 

@@ -13,8 +13,8 @@ from mmengine.hooks import Hook
 # isort: split
 from mmdet.registry import HOOKS
 
+from gslora_det.checks.doctor import checks, diagnose
 from gslora_det.datasets.random_steps import random_steps
-from gslora_det.engine.doctor import checks, diagnose
 from gslora_det.engine.sequence import UnlearningSequence
 
 

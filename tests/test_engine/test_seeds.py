@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from gslora_det.engine.checkpoint import read_weights
 from gslora_det.engine.hooks.export_hook import ExportHook
 from gslora_det.engine.sequence import UnlearningSequence
+from gslora_det.weights import read_weights
 
 
 def test_random_drop_follows_the_seed_also_after_a_stop(config, tmp_path, monkeypatch):

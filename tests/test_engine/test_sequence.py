@@ -14,16 +14,6 @@ from mmengine.optim import DefaultOptimWrapperConstructor
 from mmengine.visualization import LocalVisBackend
 from support import CHECKPOINT, full_disk, locked_by_another
 
-from gslora_det.engine.checkpoint import (
-    CheckpointError,
-    load_adapter,
-    read_checkpoint,
-    read_meta,
-    read_weights,
-    save_adapter,
-    save_weights,
-)
-from gslora_det.engine.export import dataset_meta, export
 from gslora_det.engine.hooks import RandomStateHook
 from gslora_det.engine.plan import make_plan
 from gslora_det.engine.progress import SequenceProgress
@@ -31,6 +21,17 @@ from gslora_det.engine.record import load_record, new_record, save_record
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.engine.task_config import RunConfig, task_config
 from gslora_det.files import read_json, sha256
+from gslora_det.weights import (
+    CheckpointError,
+    dataset_meta,
+    load_adapter,
+    read_checkpoint,
+    read_meta,
+    read_weights,
+    save_adapter,
+    save_weights,
+)
+from gslora_det.weights.export import export
 
 # isort: split
 from mmdet.registry import HOOKS, OPTIM_WRAPPER_CONSTRUCTORS, VISBACKENDS

@@ -10,10 +10,10 @@ import torch
 from mmengine.config import Config
 from support import CLASSES, CONFIGS, SPLIT, samples
 
-from gslora_det.engine.checkpoint import read_weights, save_weights
 from gslora_det.lora import plain_state_dict
 from gslora_det.methods import Method
 from gslora_det.registry import METHODS
+from gslora_det.weights import read_weights, save_weights
 
 NAMES = sorted(METHODS.module_dict)
 TRAINED = [name for name in NAMES if METHODS.get(name).trains]

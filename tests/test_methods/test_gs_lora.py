@@ -10,10 +10,10 @@ import gslora_det  # noqa: F401
 from mmdet.registry import MODELS
 from support import CLASSES, SPLIT, samples
 
-from gslora_det.engine.checkpoint import load_weights, read_weights, save_weights
 from gslora_det.lora import lora_disabled, lora_groups
 from gslora_det.readers import Batch, reader_of
 from gslora_det.registry import METHODS
+from gslora_det.weights import load_weights, read_weights, save_weights
 
 
 def mmdet_losses(tiny_config, weights, images, data_samples):

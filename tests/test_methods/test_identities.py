@@ -13,13 +13,13 @@ from mmengine.model import BaseModule
 from support import CLASSES, CONFIGS, SPLIT, samples
 from torch import nn
 
-from gslora_det.engine.checkpoint import save_weights
-from gslora_det.engine.export import _reset
 from gslora_det.losses import ErasureMap, logit_distillation_loss, prototype_divergence
 from gslora_det.methods.importance import importance
 from gslora_det.methods.lirf import attention_distance
 from gslora_det.methods.ssd import dampen_
 from gslora_det.registry import METHODS
+from gslora_det.weights import save_weights
+from gslora_det.weights.export import _reset
 
 RETAINED, FORGOTTEN = [0, 1, 2], [4]
 

@@ -12,8 +12,8 @@ import gslora_det  # noqa: F401
 from mmdet.registry import MODELS
 from support import CLASSES, CONFIGS, SPLIT, samples
 
-from gslora_det.engine.checkpoint import CheckpointError, read_weights, save_weights
 from gslora_det.lora import inject_lora, lora_groups, plain_state_dict
+from gslora_det.weights import CheckpointError, read_weights, save_weights
 
 
 def plain(tiny_config, weights):

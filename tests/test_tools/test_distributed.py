@@ -12,8 +12,8 @@ import pytest
 import torch
 from support import CONFIGS, ROOT, run_tool, running_tool
 
-from gslora_det.engine.checkpoint import read_weights
 from gslora_det.files import read_json, write_json
+from gslora_det.weights import read_weights
 
 # Writes the mean of each loss over the processes, as DDP averages their gradients; FAULT
 # makes the second process fail in its own way at its second step.

@@ -7,8 +7,8 @@ from mmengine.config import Config
 from PIL import Image
 from support import ROOT, run_tool
 
-from gslora_det.engine.checkpoint import read_weights, save_weights
 from gslora_det.engine.visualize import visualize as draw
+from gslora_det.weights import read_weights, save_weights
 
 CONFIG = 'configs/glyph80/ddetr_forget_80-1.py'
 ORIGINAL = ROOT / 'checkpoints/deformable-detr_r18_glyph80.pth'

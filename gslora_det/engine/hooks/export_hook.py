@@ -6,9 +6,9 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from gslora_det.engine.checkpoint import FACTS, save_adapter, save_weights, weights_digest
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.lora import lora_groups, plain_state_dict
+from gslora_det.weights import FACTS, save_adapter, save_weights, weights_digest
 
 ADAPTER, MERGED = 'adapter.safetensors', 'merged.pth'
 

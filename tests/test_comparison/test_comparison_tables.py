@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from mmengine.config import Config
 from PIL import Image
 
-from gslora_det.engine.comparison import TUNING, Cell
-from gslora_det.report.comparison import (
+from gslora_det.comparison.cells import TUNING, Cell
+from gslora_det.comparison.tables import (
     draw_curves,
     overview,
     summary,

@@ -17,9 +17,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import gslora_det  # noqa: F401
-from gslora_det.engine import checkpoint
-from gslora_det.engine.checkpoint import (
+from gslora_det.files import sha256
+from gslora_det.weights import (
     CheckpointError,
+    adapter,
+    install_safe_loader,
     load_adapter,
     load_weights,
     read_checkpoint,
@@ -28,8 +30,6 @@ from gslora_det.engine.checkpoint import (
     save_adapter,
     save_weights,
 )
-from gslora_det.engine.safe_mmengine import install_safe_loader
-from gslora_det.files import sha256
 
 
 class Canary:
@@ -349,7 +349,7 @@ def test_adapters_of_other_versions(tmp_path, monkeypatch):
     save_file(state, path, {'task': '1'})
     with pytest.raises(CheckpointError, match='is no adapter of this package'):
         load_adapter(path)
-    monkeypatch.setattr(checkpoint, 'ADAPTER_FORMAT', '3')
+    monkeypatch.setattr(adapter, 'ADAPTER_FORMAT', '3')
     save_adapter(state, path, {'task': '1'})
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match='has format version 3, this package reads 2'):

@@ -6,13 +6,13 @@ from typing import Any, Union
 from mmengine.fileio import LocalBackend
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
-from gslora_det.engine.checkpoint import read_checkpoint
-from gslora_det.engine.unpickling import unpickle
 from gslora_det.files import atomic_write
+from gslora_det.weights.checkpoint import read_checkpoint
+from gslora_det.weights.unpickling import unpickle
 
 
 def install_safe_loader() -> None:
-    """Makes MMEngine read checkpoints as ``gslora_det.engine.checkpoint`` does.
+    """Makes MMEngine read checkpoints as this package does.
 
     The maintained MMEngine falls back silently to free unpickling, and both MMEngines
     do so for URLs; this replaces their loaders in this process, for every scheme.

@@ -4,9 +4,9 @@ import pytest
 from mmengine.config import Config
 from support import CONFIGS, ROOT, locked_by_another, run_tool
 
-from gslora_det.engine.comparison import TUNING, Cell, Comparison
+from gslora_det.comparison.cells import TUNING, Cell, Comparison
+from gslora_det.comparison.tables import write_results
 from gslora_det.registry import METHODS
-from gslora_det.report.comparison import write_results
 
 # Stands in for tools/train.py: writes a record as a sequence does, or fails.
 TRAIN = '''

@@ -8,10 +8,10 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from gslora_det.compat import mmcv_ops
-from gslora_det.engine.checkpoint import exists, load_weights, read_weights
 from gslora_det.engine.provenance import device_name, package_versions
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.quiet import quiet
+from gslora_det.weights import exists, load_weights, read_weights
 
 Check = Tuple[str, Callable[[], str]]
 

@@ -5,10 +5,10 @@ from typing import Iterable, Optional
 
 from mmdet.registry import DATASETS
 
-from gslora_det.datasets.annotation_checks import check_annotations
-from gslora_det.datasets.image_checks import check_images
+from gslora_det.checks.annotation_file import check_annotations
+from gslora_det.checks.config import type_name
+from gslora_det.checks.image_files import check_images
 from gslora_det.datasets.selection import images_by_class
-from gslora_det.engine.config_checks import type_name
 from gslora_det.files import read_json
 from gslora_det.options import in_one_line
 

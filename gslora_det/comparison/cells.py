@@ -16,11 +16,11 @@ from typing import Any, Dict, Iterator, List, Optional, Sequence
 from mmengine.config import Config
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gslora_det.engine.checkpoint import check_exists, fetch
 from gslora_det.engine.record import FILE_NAME
 from gslora_det.engine.task_config import RunConfig
 from gslora_det.files import atomic_write, folder_lock, read_json, sha256, write_json
 from gslora_det.registry import METHODS
+from gslora_det.weights import check_exists, fetch
 
 # What the result of a cell depends on, besides data, code and the weights of `load_from`:
 # kept as it is, or as a hash.

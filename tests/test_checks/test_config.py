@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 from support import CHECKPOINT, CONFIGS
 
-from gslora_det.engine.config_checks import check_config
+from gslora_det.checks.config import check_config
 from gslora_det.engine.plan import make_plan
 from gslora_det.methods import Method
 from gslora_det.options import SHARE, require

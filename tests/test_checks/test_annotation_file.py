@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from gslora_det.datasets.annotation_checks import check_annotations
+from gslora_det.checks.annotation_file import check_annotations
 
 COCO = dict(
     images=[dict(id=i, file_name=f'{i}.png', width=100, height=80) for i in (1, 2)],

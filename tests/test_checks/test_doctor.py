@@ -2,7 +2,7 @@ import pytest
 from mmengine.config import Config
 from support import CHECKPOINT, CONFIGS
 
-from gslora_det.engine.doctor import checks, diagnose
+from gslora_det.checks.doctor import checks, diagnose
 
 
 @pytest.fixture

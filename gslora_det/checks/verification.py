@@ -7,8 +7,7 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 from mmengine.config import Config
 
-from gslora_det.engine.checkpoint import local_path
-from gslora_det.engine.doctor import Check
+from gslora_det.checks.doctor import Check
 from gslora_det.engine.origin import first_original
 from gslora_det.engine.plain import evaluate
 from gslora_det.engine.plan import TaskPlan, make_plan
@@ -29,6 +28,7 @@ from gslora_det.engine.task_config import BUFFERS, CONFIG, split_evaluator, spli
 from gslora_det.files import read_json
 from gslora_det.options import in_one_line
 from gslora_det.report.words import percent
+from gslora_det.weights import local_path
 
 # Another processor rounds differently, which can swap detections of nearly equal score.
 _TOLERANCE = 1e-4

@@ -4,10 +4,10 @@ import shutil
 import pytest
 from support import CHECKPOINT
 
-from gslora_det.engine.doctor import diagnose
+from gslora_det.checks.doctor import diagnose
+from gslora_det.checks.verification import verification
 from gslora_det.engine.record import save_record
 from gslora_det.engine.sequence import UnlearningSequence
-from gslora_det.engine.verification import verification
 from gslora_det.files import read_json, write_json
 
 

@@ -1,6 +1,5 @@
 """Plain MMDet checkpoints from weights and adapters."""
 
-import contextlib
 import copy
 import json
 from pathlib import Path
@@ -11,19 +10,12 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 
 from gslora_det.class_rows import reset_rows_
-from gslora_det.engine.checkpoint import (
-    FACTS,
-    CheckpointError,
-    check_exists,
-    load_adapter,
-    load_weights,
-    plain,
-    read_meta,
-    save_weights,
-    weights_digest,
-)
-from gslora_det.engine.plan import check_classes
 from gslora_det.files import check_writable
+from gslora_det.weights.adapter import FACTS, load_adapter, weights_digest
+from gslora_det.weights.checkpoint import load_weights, read_meta, save_weights
+from gslora_det.weights.sources import check_exists
+from gslora_det.weights.trained_on import check_classes, dataset_meta
+from gslora_det.weights.unpickling import CheckpointError
 
 
 def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
@@ -65,19 +57,6 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
     save_weights(state, out, meta, half)
 
 
-def dataset_meta(dataset) -> dict:
-    """What a checkpoint says of its data set: its meta information, as MMEngine stores it.
-
-    Without a palette there is none in it, for MMDetection then makes one up; what is of no
-    plain type is left out, for it would not load safely.
-    """
-    known = {}
-    for key, value in dataset.metainfo.items():
-        with contextlib.suppress(CheckpointError):
-            known[key] = plain(value)
-    return {key: value for key, value in known.items() if key != 'palette' or value}
-
-
 def _check_base(adapter: str, facts: dict, digest: str, given: str) -> None:
     """Refuses weights that the adapter was not trained on: nobody measured what comes out."""
     if facts['base'] == digest:
@@ -99,15 +78,15 @@ def _fold(state: dict, adapter: str, matrices: dict, scaling: float) -> None:
         lora_a, lora_b = (matrices.get(f'{layer}.lora_{part}') for part in 'AB')
         weight = state.get(f'{layer}.weight')
         if (lora_a is None or lora_b is None or weight is None
-                or weight.shape != (len(lora_b), lora_a.shape[1])
+                or weight.shape != (len(lora_b), *lora_a.shape[1:])
                 or len(lora_a) != lora_b.shape[1]):
             raise CheckpointError(f'{adapter} does not fit the detector at {layer}')
-        with torch.no_grad():
-            weight += scaling * lora_b @ lora_a
+        with torch.no_grad():  # of a convolution: A is one, and B is 1 x 1
+            weight += (scaling * lora_b.flatten(1) @ lora_a.flatten(1)).view_as(weight)
 
 
 def _reset(state: dict, reset: dict) -> None:
     """Resets the rows of class layers that an adapter names, as its method did."""
     for layer in reset.get('layers', ()):
         reset_rows_(state[f'{layer}.weight'], state[f'{layer}.bias'], reset['rows'],
-                    reset['logit'], reset['background'])
+                    reset['bias'], reset.get('background'))

@@ -5,7 +5,7 @@ import pytest
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from gslora_det.datasets.image_checks import check_images
+from gslora_det.checks.image_files import check_images
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
 

@@ -1,0 +1,1 @@
+"""Many methods on the same requests: their runs, tables and curves."""

@@ -1,0 +1,66 @@
+"""Adapters, and the digests by which they know their weights."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Dict, Tuple, Union
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from gslora_det.files import atomic_write
+from gslora_det.weights.checkpoint import read_safetensors
+from gslora_det.weights.unpickling import CheckpointError
+from gslora_det.weights.writable import finite_copies
+
+ADAPTER_FORMAT = '2'  # from which on an adapter names its weights
+# What a task's files say of it: its classes, those erased before, and the SHA-256 of the file
+# of weights before any erasure.
+FACTS = ('task', 'forgotten', 'old', 'original')
+
+
+def save_adapter(state: Dict[str, Tensor], path: Union[str, Path],
+                 metadata: Dict[str, str]) -> None:
+    """Writes an adapter (``lora_A`` and ``lora_B``) as ``.safetensors``, atomically.
+
+    ``.safetensors`` has no checksum, so one of its content goes into its metadata.
+    """
+    state = finite_copies(state, path)
+    metadata = dict(metadata, format_version=ADAPTER_FORMAT)
+    content = save(state, dict(metadata, sha256=_digest(state, metadata)))
+    with atomic_write(path) as draft:
+        draft.write_bytes(content)
+
+
+def weights_digest(state: Dict[str, Tensor]) -> str:
+    """A SHA-256 of weights by name: the same in whatever file, and on whatever device."""
+    return _digest({key: value.detach().cpu().contiguous() for key, value in state.items()}, {})
+
+
+def load_adapter(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
+    """Reads an adapter: its tensors by name, and its metadata.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, or of another format version.
+    """
+    state, metadata = read_safetensors(Path(path))
+    if 'format_version' not in metadata:
+        raise CheckpointError(f'{path} is no adapter of this package: it has no format '
+                              'version')
+    if metadata.pop('sha256', None) != _digest(state, metadata):
+        raise CheckpointError(f'{path} is damaged: its content has another sha256')
+    version = metadata.pop('format_version', None)
+    if version != ADAPTER_FORMAT:
+        raise CheckpointError(f'{path} has format version {version}, this package reads '
+                              f'{ADAPTER_FORMAT}: use the package that wrote it')
+    return state, metadata
+
+
+def _digest(state: Dict[str, Tensor], metadata: Dict[str, str]) -> str:
+    """A hash of tensors and metadata, whatever their order."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for key, value in sorted(state.items()):
+        digest.update(f'{key} {value.dtype} {tuple(value.shape)}'.encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,43 @@
+"""What goes into a file of weights: finite tensors, and facts of plain types."""
+
+import math
+from pathlib import Path
+from typing import Any, Dict, Union
+
+import torch
+from torch import Tensor
+
+from gslora_det.weights.unpickling import CheckpointError
+
+
+def finite_copies(state: Dict[str, Tensor], path: Union[str, Path]) -> Dict[str, Tensor]:
+    """Finite copies on the CPU.
+
+    Copies, because a view would take the whole storage behind it into the file.
+    """
+    for key, value in state.items():
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise CheckpointError(f'{key} holds NaN or Inf: nothing is written to {path}')
+    return {key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for key, value in state.items()}
+
+
+def plain(value: Any) -> Any:
+    """The value in plain types; a tuple or an array becomes a list.
+
+    Raises:
+        CheckpointError: It holds something else, which would not load safely.
+    """
+    if hasattr(value, 'tolist'):  # NumPy's arrays and numbers
+        value = value.tolist()
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return str(value)  # NumPy's strings are a subclass, which loads nowhere
+    if isinstance(value, (int, float)) and math.isfinite(value):
+        return int(value) if isinstance(value, int) else float(value)
+    raise CheckpointError(f'meta holds {value!r} of type {type(value).__name__}')
