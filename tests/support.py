@@ -28,7 +28,7 @@ from mmdet.structures import DetDataSample  # noqa: E402
 from gslora_det.datasets import ensure_glyph80  # noqa: E402
 from gslora_det.engine.sequence import UnlearningSequence  # noqa: E402
 from gslora_det.files import folder_lock  # noqa: E402
-from gslora_det.weights import save_weights  # noqa: E402
+from gslora_det.weights import read_weights, save_weights  # noqa: E402
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = ROOT / 'configs'
@@ -244,5 +244,6 @@ def build_unlearning(tiny_config, tiny_weights):
         if method['type'].startswith('GSLoRA') or method['type'] == 'LinearErasure':
             method.setdefault('rank', 2)
         return MODELS.build(dict(type='UnlearningDetector', detector=tiny_config,
-                                 method=method, weights=weights, original=original))
+                                 method=method, weights=read_weights(weights),
+                                 original=original and read_weights(original)))
     return build

@@ -26,6 +26,7 @@ from gslora_det.checks.config import listed, type_name
 from gslora_det.datasets.random_steps import random_steps
 from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.plan import TaskPlan
+from gslora_det.engine.runner import TaskRunner
 from gslora_det.engine.task_config import BUFFERS, RunConfig
 from gslora_det.files import write_json
 from gslora_det.options import in_one_line
@@ -71,7 +72,7 @@ def rehearse(cfg: Config, plan: List[TaskPlan], runs: Sequence[Config]) -> int:
         batches = _validation_data(run)
         _training_data(cfg, run)
         with named('task 1'):
-            runner = Runner.from_cfg(_without_workers(run))
+            runner = TaskRunner.from_cfg(_without_workers(run))
         model = unlearning_detector(runner)
         if model.num_trainable():
             _optimizer(cfg, runs, runner)

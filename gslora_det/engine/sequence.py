@@ -37,6 +37,7 @@ from gslora_det.engine.record import (
     with_h,
 )
 from gslora_det.engine.rehearsal import named, rehearse
+from gslora_det.engine.runner import TaskRunner
 from gslora_det.engine.task_config import (
     BUFFERS,
     CONFIG,
@@ -164,7 +165,7 @@ class UnlearningSequence:
             self.record['config'] = file_entry(self.work_dir, self.work_dir / CONFIG)
 
     def _runner(self, run_cfg: Config) -> Runner:
-        runner = Runner.from_cfg(run_cfg)
+        runner = TaskRunner.from_cfg(run_cfg)
         runner.register_hook(ProgressHook(self.progress.step))
         return runner
 

@@ -25,9 +25,9 @@ class UnlearningDetector(BaseModel):
     Args:
         detector (dict): Config of an MMDet detector of a family that a reader knows.
         method (dict): Config of a method in :data:`gslora_det.registry.METHODS`.
-        weights (str): Checkpoint that this task starts from, loaded strictly.
-        original (str): Checkpoint of the detector before any erasure, for methods that
-            compare with it. ``weights`` by default.
+        weights (dict[str, Tensor]): Those that this task starts from, loaded strictly.
+        original (dict[str, Tensor], optional): Those of the detector before any erasure, for
+            methods that compare with it. ``weights`` by default.
 
     Attributes:
         detector (BaseDetector): The plain detector, with whatever the method added.
@@ -35,11 +35,12 @@ class UnlearningDetector(BaseModel):
         num_parameters (int): Size of the plain detector.
 
     Raises:
-        ValueError: The detector is of another family, or a file or an option does not fit.
+        CheckpointError: The weights do not fit the detector.
+        ValueError: No reader knows the detector, or an option does not fit.
     """
 
-    def __init__(self, detector: dict, method: dict, weights: str,
-                 original: Optional[str] = None) -> None:
+    def __init__(self, detector: dict, method: dict, weights: Dict[str, Tensor],
+                 original: Optional[Dict[str, Tensor]] = None) -> None:
         super().__init__(dict(type='MultiBranchDataPreprocessor',
                               data_preprocessor=detector['data_preprocessor']))
         self.detector = MODELS.build(copy.deepcopy(detector))

@@ -110,7 +110,7 @@ def test_weights_that_do_not_fit_are_refused(tiny_config, tiny_weights):
     tiny_config.bbox_head.num_classes = 6
     with pytest.raises(CheckpointError, match='cls_branches.0.weight'):
         MODELS.build(dict(
-            type='UnlearningDetector', detector=tiny_config, weights=tiny_weights,
+            type='UnlearningDetector', detector=tiny_config, weights=read_weights(tiny_weights),
             method=dict(type='GSLoRA', classes=list('abcdef'),
                         split=dict(retained=['a'], forgotten=['b']))))
 
@@ -163,7 +163,7 @@ def other(tmp_path):
         save_weights(plain.state_dict(), weights, {})
         method = dict(dict(type='GSLoRA', classes=CLASSES, split=SPLIT), **method)
         model = MODELS.build(dict(type='UnlearningDetector', detector=small(name),
-                                  weights=str(weights), method=method))
+                                  weights=read_weights(weights), method=method))
         return without_dropout(plain), without_dropout(model)
     return build
 
@@ -328,4 +328,4 @@ def test_head_mask_resets_one_row_of_other_heads(name, other):
 def test_detectors_that_cannot_be_unlearned_are_refused(name, change, message):
     with pytest.raises(ValueError, match=message):
         MODELS.build(dict(type='UnlearningDetector', detector=small(name, **change),
-                          weights='', method=dict(type='GSLoRA', classes=CLASSES, split=SPLIT)))
+                          weights={}, method=dict(type='GSLoRA', classes=CLASSES, split=SPLIT)))
