@@ -37,3 +37,13 @@ def test_the_added_method_passes_the_suite_for_every_method(tmp_path):
         suite, '-p', 'last_layer', '-p', 'no:cacheprovider',
         'tests/test_methods/test_every_method.py', '-k', 'LastLayer', PYTHONPATH=str(tmp_path))
     assert result.returncode == 0 and '7 passed' in result.stdout, result.stdout
+
+
+def test_add_a_detector(tmp_path):
+    text = (ROOT / 'docs/add-a-detector.md').read_text('utf-8')
+    for name, code in zip(('centernet_reader', 'try_reader'),
+                          re.findall(r'```python\n(.*?)```', text, re.S)):
+        (tmp_path / f'{name}.py').write_text(code)
+    result = run_tool(tmp_path / 'try_reader.py', PYTHONPATH=f'{ROOT}:{tmp_path}')
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.endswith("the losses are MMDet's\n")

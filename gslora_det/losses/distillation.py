@@ -1,4 +1,4 @@
-"""Terms that keep a detector close to a frozen one; DETR queries are aligned."""
+"""Terms that keep a detector close to a frozen one, place by place."""
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,13 +12,13 @@ def logit_distillation_loss(student: Tensor, teacher: Tensor,
     classes of a detector do not exclude each other: each is a distribution of its own.
 
     Args:
-        student (Tensor): Logits of shape (images, queries, classes).
+        student (Tensor): Logits of shape (images, places, classes).
         teacher (Tensor): Logits of the same shape.
         temperature (float): T: logits are divided by it, and the result is multiplied by
             T^2, which keeps the size of its gradient (Hinton et al., arXiv 1503.02531).
 
     Returns:
-        Tensor: Sum over queries and classes, mean over images.
+        Tensor: Sum over places and classes, mean over images.
     """
     student, teacher = student / temperature, teacher / temperature
     target = teacher.sigmoid()
@@ -28,16 +28,16 @@ def logit_distillation_loss(student: Tensor, teacher: Tensor,
 
 
 def box_distillation_loss(student: Tensor, teacher: Tensor, weight: Tensor) -> Tensor:
-    """L1 distance between two sets of boxes, weighted by query.
+    """L1 distance between two sets of boxes, weighted by place.
 
     Args:
-        student (Tensor): Normalised boxes of shape (images, queries, 4).
+        student (Tensor): Normalised boxes of shape (images, places, 4).
         teacher (Tensor): Boxes of the same shape.
         weight (Tensor): The teacher's best score among the classes that matter, shape
-            (images, queries).
+            (images, places).
 
     Returns:
-        Tensor: Sum over queries and coordinates, mean over images.
+        Tensor: Sum over places and coordinates, mean over images.
     """
     return ((student - teacher).abs().sum(-1) * weight).sum() / len(student)
 
@@ -46,11 +46,11 @@ def hold_loss(logits: Tensor, before: Tensor) -> Tensor:
     """``sum ReLU(z - z_before)^2``: what is suppressed stays suppressed.
 
     Args:
-        logits (Tensor): Logits of the classes erased earlier, shape (images, queries,
+        logits (Tensor): Logits of the classes erased earlier, shape (images, places,
             classes).
         before (Tensor): The same logits of the detector as it was before this task.
 
     Returns:
-        Tensor: Sum over queries and classes, divided by classes times images.
+        Tensor: Sum over places and classes, divided by classes times images.
     """
     return F.relu(logits - before).square().sum() / (logits.shape[0] * logits.shape[2])

@@ -34,12 +34,12 @@ def positive_focal_loss(logits: Tensor, alpha: float, gamma: float) -> Tensor:
     wrong classes: ascending it lowers the true class and nothing else.
 
     Args:
-        logits (Tensor): Logits of the true class of the matched queries, shape (N,).
+        logits (Tensor): Logits of the true class at the matched places, shape (N,).
         alpha (float): Weight of positives.
         gamma (float): Focusing exponent.
 
     Returns:
-        Tensor: A scalar; 0 where there is no matched query.
+        Tensor: A scalar; 0 where there is no matched place.
     """
     loss = alpha * (1 - logits.sigmoid())**gamma * F.softplus(-logits)
     return _mean(loss)
@@ -52,10 +52,10 @@ def margin_forget_loss(logits: Tensor, margin: float) -> Tensor:
     its logits must sink below those of the background.
 
     Args:
-        logits (Tensor): Logits of the true class of the matched queries, shape (N,).
+        logits (Tensor): Logits of the true class at the matched places, shape (N,).
         margin (float): Logits end at ``-margin`` or below.
 
     Returns:
-        Tensor: A scalar; 0 where there is no matched query.
+        Tensor: A scalar; 0 where there is no matched place.
     """
     return _mean(F.relu(logits + margin))

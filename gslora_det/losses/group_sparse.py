@@ -29,7 +29,7 @@ def group_sparse_loss(groups: Sequence[LoRAGroup], norm: str = 'joint') -> Tenso
     """The structure term of GS-LoRA (arXiv 2403.11530).
 
     Args:
-        groups (list[LoRAGroup]): One group a Transformer block.
+        groups (list[LoRAGroup]): One group a block, see :func:`gslora_det.lora.lora_groups`.
         norm (str): ``'joint'``, sum over groups of ``sqrt(sum ||A_i||^2 + ||B_i||^2)``
             (the authors' code), or ``'separate'``, sum over groups of
             ``||[A_1; A_2]||_F + ||[B_1; B_2]||_F`` (the paper's formula).

@@ -8,7 +8,7 @@ def prototype_divergence(embeddings: Tensor, prototypes: Tensor) -> Tensor:
     """``KL(p || q)`` of a prototype p and an embedding q, both as softmax over features.
 
     Args:
-        embeddings (Tensor): Last-layer embeddings of matched queries, shape (N, dim).
+        embeddings (Tensor): Embeddings at the matched places, shape (N, dim).
         prototypes (Tensor): The prototype of each one's class, shape (N, dim).
 
     Returns:

@@ -17,7 +17,7 @@ class GSLoRAPlusPlus(GSLoRA):
 
     ``L = L_GS-LoRA + w_f ReLU(bound - KL_forget) + w_r KL_retain``. The prototype of a
     class is its row of the class head, which stays frozen; KL is the mean over matched
-    queries of :func:`gslora_det.losses.prototype_divergence`.
+    places of :func:`gslora_det.losses.prototype_divergence`.
 
     Args:
         prototype_forget (float): w_f; 0.005 in the authors' code.

@@ -23,15 +23,15 @@ class LinearErasure(GSLoRA):
     """Moves embeddings to where no linear classifier can tell the forgotten classes.
 
     ``L = L_GS-LoRA + erase (mean_f d + mean_r d + everywhere mean_q d)``, with d the squared
-    distance of a query's embedding from :class:`gslora_det.losses.ErasureMap` of what it was
-    before the task; the means are over the queries of forgotten objects, of retained ones, and
+    distance of a place's embedding from :class:`gslora_det.losses.ErasureMap` of what it was
+    before the task; the means are over the places of forgotten objects, of retained ones, and
     over all. Afterwards the rows of the forgotten classes in the class head are reset: a
     classifier that is left would pull the class back, and one that is reset learns it anew from
     embeddings that still tell it.
 
     Args:
         erase (float): Weight of erasure.
-        everywhere (float): Weight of all queries beside those of objects: what was erased in
+        everywhere (float): Weight of all places beside those of objects: what was erased in
             earlier tasks, of which the buffers show no objects, stays erased by it.
         num_images (int): Images of each branch to find the map on.
         beta (float): As of :class:`GSLoRA`; with reset rows the margin is not needed.
@@ -62,7 +62,7 @@ class LinearErasure(GSLoRA):
         self.map = ErasureMap.of(embeddings, concepts)
 
     def _objects(self, detector: nn.Module, image: Tensor, sample) -> Tuple[Tensor, Tensor]:
-        """Embeddings and classes of the queries that are matched to objects."""
+        """Embeddings and classes of the places that are matched to objects."""
         reader = reader_of(detector)
         with evaluating(detector):  # batch norms, too, before the first step
             features = reader.features(image[None])
