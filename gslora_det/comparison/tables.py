@@ -10,9 +10,10 @@ from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from gslora_det.evaluation import h_ratio
 from gslora_det.files import atomic_write
 from gslora_det.report.curves import PALETTE
-from gslora_det.report.tables import h_ratio, markdown_table
+from gslora_det.report.tables import markdown_table
 
 # A method cannot be ranked by what it erases where the original detects nothing.
 LEAST_ORIGINAL_AP = 0.05

@@ -45,6 +45,7 @@ from gslora_det.engine.task_config import (
     evaluation_config,
     task_config,
 )
+from gslora_det.evaluation import LEAST_AP
 from gslora_det.files import (
     atomic_write,
     check_writable,
@@ -56,8 +57,6 @@ from gslora_det.methods import Method
 from gslora_det.quiet import quiet
 from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
 from gslora_det.report.fates import objects_in_words
-from gslora_det.report.tables import LEAST_AP
-from gslora_det.report.words import percent
 from gslora_det.weights import (
     dataset_meta,
     install_atomic_writer,
@@ -65,6 +64,7 @@ from gslora_det.weights import (
     last_checkpoint,
     load_weights,
 )
+from gslora_det.words import percent
 
 
 class UnlearningSequence:

@@ -12,11 +12,11 @@ from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from gslora_det.evaluation import LEAST_AP, mean_ap
 from gslora_det.report.curves import PALETTE, draw_ap, draw_norms
-from gslora_det.report.erased_sets import mean_ap
-from gslora_det.report.tables import LEAST_AP, results_rows
+from gslora_det.report.tables import results_rows
 from gslora_det.report.verdict import GONE, SMALL_COST
-from gslora_det.report.words import share
+from gslora_det.words import share
 
 LIMITS = dict(retained=SMALL_COST, forgotten=GONE)  # shares of a class's original AP
 COLUMN = 25  # more classes than this are drawn in two columns

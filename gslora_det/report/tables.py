@@ -2,12 +2,13 @@
 
 import csv
 import io
-from typing import Iterable, List, Optional
+from typing import Iterable, List
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from gslora_det.evaluation import h_ratio, ratio
 from gslora_det.report.fates import objects_table
 
 PROTOCOLS = {
@@ -16,8 +17,6 @@ PROTOCOLS = {
 }
 OBJECTS = ('Objects: retained ones that the original finds above a score and now are lost; erased '
            'ones that are found under another name')
-# Less than this in the original is no measure of what became of it.
-LEAST_AP = 0.02
 # Column title, key of a row, format of its value.
 _COLUMNS = (
     ('Task', 'task', '{}'),
@@ -39,24 +38,6 @@ LEGEND = (
     'Erased: classes erased so far. Active: groups whose norm is not zero. '
     '—: nothing to measure or to compare with.'
 )
-
-
-def ratio(value: Optional[float], whole: Optional[float]) -> Optional[float]:
-    """``value / whole``; None where one of them was not measured or the whole is nearly zero.
-
-    Nearly zero is below :data:`LEAST_AP`.
-    """
-    return None if value is None or (whole or 0) < LEAST_AP else value / whole
-
-
-def h_ratio(metrics: dict) -> Optional[float]:
-    """H over H_max, at most 1; see :func:`ratio`.
-
-    H_max takes the original's AP on the retained classes: where that rose a little, H is above
-    it, but no erasure is more than perfect.
-    """
-    found = ratio(metrics.get('H'), metrics.get('H_max'))
-    return None if found is None else min(found, 1.0)
 
 
 def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
