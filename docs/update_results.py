@@ -10,8 +10,8 @@ from typing import Dict, Tuple
 
 from mmengine.config import Config
 
-from gslora_det.comparison.cells import Comparison
-from gslora_det.comparison.tables import (
+from gslora_det.comparison import (
+    Comparison,
     by_method,
     draw_curves,
     overview,
