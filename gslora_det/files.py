@@ -84,6 +84,11 @@ def as_word(value: Any) -> str:
     return str(value)
 
 
+def as_json(settings: Any) -> Any:
+    """Settings in the types that JSON gives back, other values :func:`as_word`."""
+    return json.loads(json.dumps(settings, default=as_word), parse_constant=str)
+
+
 def check_writable(path: PathLike) -> None:
     """Refuses a file to be written later, before the work for it begins; makes nothing.
 

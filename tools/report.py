@@ -10,7 +10,7 @@ from gslora_det.checks.verification import originals, recorded_files
 from gslora_det.cli import add_cfg_options, load_config, path, prepare_process, run_tool
 from gslora_det.engine.predict import predict
 from gslora_det.engine.record import check_file, read_record, weights_before
-from gslora_det.engine.sequence import CONFIG
+from gslora_det.engine.task_config import CONFIG
 from gslora_det.files import atomic_write, check_writable, sha256
 from gslora_det.options import COUNT, SCORE, check_flags
 from gslora_det.report import Run, make_gallery, render_report

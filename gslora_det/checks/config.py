@@ -7,7 +7,8 @@ import torch
 from mmdet.registry import HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.config import Config
 
-from gslora_det.datasets.branch_dataset import BRANCHES
+from gslora_det.datasets.branch_dataset import BRANCHES, MIXED_IMAGES
+from gslora_det.datasets.selection import BUFFER
 from gslora_det.options import (
     COUNT,
     COUNT_OR_ZERO,
@@ -16,7 +17,6 @@ from gslora_det.options import (
     NOT_NEGATIVE,
     POSITIVE,
     SEED,
-    SHARE,
     Rule,
     one_of,
     problem,
@@ -32,8 +32,8 @@ _ELSEWHERE = ('order', 'tasks', 'original')
 _SEQUENCE = dict(
     num_tasks=COUNT, classes_per_task=COUNT, iters=COUNT, epochs=COUNT,
     missing=LIST, checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED,
-    mixed_images=one_of('background', 'ignore'))
-_BRANCH = dict(batch_size=COUNT, fraction=SHARE, shots=COUNT, per=one_of('class', 'total'))
+    mixed_images=MIXED_IMAGES)
+_BRANCH = dict(batch_size=COUNT, **BUFFER)
 # What the AP of a record is: COCO's own, of boxes, under the names that are read.
 _EVALUATOR = dict(
     prefix=Rule("'coco' or nothing, the results are read by it", lambda v: v == 'coco'),

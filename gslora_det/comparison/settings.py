@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from gslora_det.files import sha256
+from gslora_det.files import as_json, sha256
 from gslora_det.weights import fetch
 
 # Beside data, code and the weights of `load_from`: kept as it is, or as a hash.
@@ -24,8 +24,7 @@ def _hash(path: Path, modified: int) -> str:
 
 def settings_of(cfg: Config) -> dict:
     """What the result of a run with this config depends on, as JSON has it."""
-    found = {key: cfg[key] for key in SETTINGS if key in cfg}
-    found = json.loads(json.dumps(found))
+    found = as_json({key: cfg[key] for key in SETTINGS if key in cfg})
     found['sequence'].pop('original', None)
     others = json.dumps({key: cfg.get(key) for key in HASHED}, sort_keys=True, default=str)
     weights = fetch(cfg.load_from)

@@ -84,16 +84,15 @@ def _match(iou: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def _ghosts(objects: Objects, before: Detections, after: Detections, score_thr: float):
     """(M,) whether a detection is new and there is no object of its class, nor a crowd."""
 
-    def meets(boxes, labels, overlap):
+    def meets(labels, overlap):
         return ((overlap >= IOU_THR) & (labels[:, None] == after.labels)).any(0)
 
     confident = before.scores > score_thr
     in_crowd = overlaps(after.bboxes, objects.crowd_bboxes, 'iof').T
     explained = (
-        meets(objects.bboxes, objects.labels, overlaps(objects.bboxes, after.bboxes))
-        | meets(objects.crowd_bboxes, objects.crowd_labels, in_crowd)
-        | meets(before.bboxes[confident], before.labels[confident],
-                overlaps(before.bboxes[confident], after.bboxes))
+        meets(objects.labels, overlaps(objects.bboxes, after.bboxes))
+        | meets(objects.crowd_labels, in_crowd)
+        | meets(before.labels[confident], overlaps(before.bboxes[confident], after.bboxes))
     )
     return (after.scores > score_thr) & ~explained
 
