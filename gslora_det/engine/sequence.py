@@ -37,21 +37,11 @@ from gslora_det.engine.task_config import (
 )
 from gslora_det.engine.task_run import TaskRun, measure
 from gslora_det.evaluation import LEAST_AP
-from gslora_det.files import (
-    atomic_write,
-    check_writable,
-    folder_lock,
-    remove_drafts,
-    write_json,
-)
+from gslora_det.files import atomic_write, check_writable, folder_lock, remove_drafts, write_json
 from gslora_det.quiet import quiet
 from gslora_det.report import print_table, write_results
 from gslora_det.report.fates import objects_in_words
-from gslora_det.weights import (
-    dataset_meta,
-    install_atomic_writer,
-    install_safe_loader,
-)
+from gslora_det.weights import dataset_meta, install_atomic_writer, install_safe_loader
 from gslora_det.words import percent
 
 

@@ -27,10 +27,8 @@ from gslora_det.evaluation.measures import h_mean
 from gslora_det.evaluation.split_ap import PROTOCOLS, class_ap, mean_precision, split_ap
 
 # The order of `COCOeval.stats` under MMDetection's names.
-STATS = (
-    'mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l',
-    'AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000',
-)  # fmt: skip
+STATS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l',
+         'AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000')
 
 
 @METRICS.register_module()

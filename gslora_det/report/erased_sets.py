@@ -31,10 +31,8 @@ def erased_sets(record) -> list[ErasedSet]:
     """
     tasks = record['tasks']
     return [
-        ErasedSet(
-            task['task'], task['forgotten'],
-            mean_ap(record['original']['per_class'], task['forgotten']),
-            [None] * i + [mean_ap(t['per_class'], task['forgotten']) for t in tasks[i:]],
-        )
+        ErasedSet(task['task'], task['forgotten'],
+                  mean_ap(record['original']['per_class'], task['forgotten']),
+                  [None] * i + [mean_ap(t['per_class'], task['forgotten']) for t in tasks[i:]])
         for i, task in enumerate(tasks)
     ]

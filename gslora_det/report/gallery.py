@@ -95,10 +95,8 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
     *earlier, last = (task['forgotten'] for task in record['tasks'])
     old = [*record.get('erased_before', ()), *(name for names in earlier for name in names)]
     roles = class_roles(classes, last, old)
-    fates = {
-        i: box_fates(first.objects, first.detections, after[i].detections, roles, score_thr)
-        for i, first in before.items()
-    }
+    fates = {i: box_fates(first.objects, first.detections, after[i].detections, roles, score_thr)
+             for i, first in before.items()}
     chosen = choose_images(fates, number)
     if not chosen:
         raise ValueError('there is no picture to show: allow at least one, of a data set with '
@@ -129,11 +127,9 @@ def _picture(before, after, fates, roles, classes, score_thr) -> Picture:
     drawn = Image.fromarray(panels['before']), Image.fromarray(panels['after'])
     for panel in drawn:
         panel.thumbnail((MAX_SIDE, MAX_SIDE))
-    return Picture(
-        name=Path(before.path).name,
-        boxes=[(classes[fate.label], fate.fate) for fate in fates],
-        before=_data_uri(drawn[0]), after=_data_uri(drawn[1]), size=drawn[0].size,
-    )
+    return Picture(name=Path(before.path).name,
+                   boxes=[(classes[fate.label], fate.fate) for fate in fates],
+                   before=_data_uri(drawn[0]), after=_data_uri(drawn[1]), size=drawn[0].size)
 
 
 def _data_uri(image: Image.Image) -> str:

@@ -11,10 +11,8 @@ from rich.table import Table
 from gslora_det.evaluation import h_ratio, ratio
 from gslora_det.report.fates import objects_table
 
-PROTOCOLS = {
-    'full': 'All validation images',
-    'reference': "Reference protocol: only images that contain the split's classes",
-}
+PROTOCOLS = {'full': 'All validation images',
+             'reference': "Reference protocol: only images that contain the split's classes"}
 OBJECTS = ('Objects: retained ones that the original finds above a score and now are lost; erased '
            'ones that are found under another name')
 # Column title, key of a row, format of its value.
@@ -30,14 +28,12 @@ _COLUMNS = (
     ('Active', 'active_groups', '{}'),
     ('Seconds', 'seconds', '{:.0f}'),
 )
-LEGEND = (
-    'AP is COCO AP@[.50:.95] with 100 detections an image; AP, H and ratios are '
-    'in percent. r: retained, f: forgotten in this task, o: erased in earlier tasks, '
-    'orig: the original model on the same classes. H: harmonic mean of AP_r and the '
-    'drop of AP_f; H_max: H of a perfect erasure; H/H_max counts as 100 at most. '
-    'Erased: classes erased so far. Active: groups whose norm is not zero. '
-    '—: nothing to measure or to compare with.'
-)
+LEGEND = ('AP is COCO AP@[.50:.95] with 100 detections an image; AP, H and ratios are '
+          'in percent. r: retained, f: forgotten in this task, o: erased in earlier tasks, '
+          'orig: the original model on the same classes. H: harmonic mean of AP_r and the '
+          'drop of AP_f; H_max: H of a perfect erasure; H/H_max counts as 100 at most. '
+          'Erased: classes erased so far. Active: groups whose norm is not zero. '
+          '—: nothing to measure or to compare with.')
 
 
 def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
@@ -97,10 +93,8 @@ def results_table(record, protocol='full'):
         decimal; ``—`` where there is nothing to measure.
     """
     rows = [
-        [
-            '—' if row[key] is None else form.format(row[key]).rstrip('%')
-            for _, key, form in _COLUMNS
-        ]
+        ['—' if row[key] is None else form.format(row[key]).rstrip('%')
+         for _, key, form in _COLUMNS]
         for row in results_rows(record, protocol)
     ]
     return [title for title, _, _ in _COLUMNS], rows
@@ -142,11 +136,9 @@ def to_csv(record):
         str: CSV with the keys of :func:`results_rows` after ``protocol``. Fractions
         in full precision; an empty field where there is nothing to measure.
     """
-    rows = [
-        {'protocol': protocol, **row}
-        for protocol in PROTOCOLS
-        for row in results_rows(record, protocol)
-    ]
+    rows = [{'protocol': protocol, **row}
+            for protocol in PROTOCOLS
+            for row in results_rows(record, protocol)]
     text = io.StringIO()
     fields = rows[0] if rows else ['protocol']
     writer = csv.DictWriter(text, fields, lineterminator='\n')

@@ -45,20 +45,14 @@ def _scale_and_font(size, panels: Sequence[Sequence[Mark]]) -> tuple[int, int]:
 
 def _panel(image: Image.Image, marks: Sequence[Mark], scale: int, size: int) -> Image.Image:
     """The enlarged image with outlines and labels."""
-    picture = image.resize(
-        (image.width * scale, image.height * scale), Image.Resampling.BICUBIC
-    )
+    picture = image.resize((image.width * scale, image.height * scale), Image.Resampling.BICUBIC)
     limit = np.array(picture.size * 2) - 1
-    marks = [
-        m._replace(box=np.round(m.box * scale).clip(0, limit).astype(int).tolist())
-        for m in sorted(marks, key=lambda m: ORDER.index(m.style))
-    ]
+    marks = [m._replace(box=np.round(m.box * scale).clip(0, limit).astype(int).tolist())
+             for m in sorted(marks, key=lambda m: ORDER.index(m.style))]
     for mark in marks:
         draw_outline(picture, mark.box, mark.style)
-    draw_labels(picture, [
-        Label(m.box, m.words, m.style, needed=m.style is not RETAINED)
-        for m in reversed(marks)
-    ], size)  # fmt: skip
+    draw_labels(picture, [Label(m.box, m.words, m.style, needed=m.style is not RETAINED)
+                          for m in reversed(marks)], size)
     return picture
 
 
@@ -100,17 +94,12 @@ def draw_panels(
             f'image must be uint8 of shape (H, W, 3), got {image.dtype} {image.shape}'
         )
     fates = box_fates(objects, before, after, roles, score_thr)
-    marks = dict(
-        before=marks_before(before, classes, roles, score_thr),
-        after=marks_after(fates, before, after, classes, roles, score_thr),
-        truth=marks_truth(objects, fates, classes, roles),
-    )
+    marks = dict(before=marks_before(before, classes, roles, score_thr),
+                 after=marks_after(fates, before, after, classes, roles, score_thr),
+                 truth=marks_truth(objects, fates, classes, roles))
     picture = Image.fromarray(image)
     scale, size = _scale_and_font(picture.size, list(marks.values()))
-    return {
-        name: np.asarray(_panel(picture, found, scale, size))
-        for name, found in marks.items()
-    }
+    return {name: np.asarray(_panel(picture, found, scale, size)) for name, found in marks.items()}
 
 
 def _caption_after(fates: Sequence[BoxFate]) -> str:
