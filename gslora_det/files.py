@@ -116,8 +116,7 @@ def read_json(path: PathLike) -> Any:
     except FileNotFoundError:
         raise ValueError(f'{path} is missing') from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'{path} is not valid JSON ({error}): restore or remove it'
-                         ) from None
+        raise ValueError(f'{path} is not valid JSON ({error}): restore or remove it' ) from None
 
 
 def sha256(path: PathLike) -> str:

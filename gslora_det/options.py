@@ -27,8 +27,7 @@ NOT_NEGATIVE = Rule('a number from 0 on', lambda v: _number(v) and v >= 0)
 COUNT = Rule('a whole number from 1 to 1,000,000', lambda v: _whole(v) and 1 <= v <= 1_000_000)
 COUNT_OR_ZERO = Rule('a whole number from 0 to 1,000,000',
                      lambda v: _whole(v) and 0 <= v <= 1_000_000)
-SEED = Rule('a whole number from 0 to 4,294,967,295',
-            lambda v: _whole(v) and 0 <= v < 2**32)
+SEED = Rule('a whole number from 0 to 4,294,967,295', lambda v: _whole(v) and 0 <= v < 2**32)
 SHARE = Rule('a number in (0, 1]', lambda v: _number(v) and 0 < v <= 1)
 SCORE = Rule('a number from 0 to below 1', lambda v: _number(v) and 0 <= v < 1)
 LIST = Rule('a list', lambda v: isinstance(v, (list, tuple)))

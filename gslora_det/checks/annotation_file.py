@@ -119,6 +119,5 @@ def _look_at_box(key: int, annotation: dict, image: dict, odd: _Findings) -> Non
         odd.add('boxes smaller than a pixel, not trained on', key)
     elif x >= image['width'] or y >= image['height'] or x + width <= 0 or y + height <= 0:
         odd.add('boxes outside their image, not trained on', key)
-    elif x < -1 or y < -1 or x + width > image['width'] + 1 or (
-            y + height > image['height'] + 1):
+    elif x < -1 or y < -1 or x + width > image['width'] + 1 or (y + height > image['height'] + 1):
         odd.add('boxes that reach beyond their image', key)

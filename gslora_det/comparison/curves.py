@@ -21,8 +21,7 @@ def draw_curves(methods: List[str], found: Dict[str, List[dict]], path: Path) ->
     panels = dict(AP_retained='retained (the higher the better)',
                   AP_forgotten='forgotten in the task (the lower the better)',
                   AP_old='erased in earlier tasks (the lower the better)')
-    for (key, title), axes in zip(panels.items(), figure.subplots(1, 3, sharex=True,
-                                                                  sharey=True)):
+    for (key, title), axes in zip(panels.items(), figure.subplots(1, 3, sharex=True, sharey=True)):
         for number, method in enumerate(methods):
             runs = [[task_values(r, t)[key] for t in range(len(r['tasks']))]
                     for r in found.get(method, ())]

@@ -149,6 +149,5 @@ def to_markdown(methods: List[str], settings: List[str], results: dict,
         for task in range(tasks):
             title = f'{setting}, task {task + 1}' if tasks > 1 else setting
             parts.append(f'### {title}\n\n{_setting_table(methods, found, task, controls)}')
-        parts.append(f'Cost of {setting}, evaluation included:\n\n'
-                     + _cost_table(methods, found))
+        parts.append(f'Cost of {setting}, evaluation included:\n\n' + _cost_table(methods, found))
     return '\n\n'.join(parts)

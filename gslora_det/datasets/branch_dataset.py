@@ -26,8 +26,7 @@ class BranchDataset(Dataset):
         buffers (str): JSON file with the image ids of both branches.
         keep (list[str]): Classes whose boxes are kept.
         mixed_images (str): What the objects of all other classes are in these images:
-            ``'background'`` (the authors' reading) or ``'ignore'``, neither object nor
-            background.
+            ``'background'`` (the authors' reading) or ``'ignore'``, neither object nor background.
 
     Raises:
         ValueError: ``mixed_images`` is neither, or the data set lacks images of the buffer.

@@ -144,8 +144,7 @@ def _plan_task(cfg: Config, number: int, split: ClassSplit, train: Annotations,
         iters=iters if METHODS.get(cfg.method.type).trains else 0)
 
 
-def _doubts(cfg: Config, tasks: List[TaskPlan], train: Annotations,
-            val: Annotations) -> List[str]:
+def _doubts(cfg: Config, tasks: List[TaskPlan], train: Annotations, val: Annotations) -> List[str]:
     """What may keep a sequence from erasing, or anybody from seeing it; each with a count."""
     last = tasks[-1].split
     doubts = [

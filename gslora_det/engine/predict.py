@@ -65,8 +65,7 @@ def predict(cfg: Config, weights: str,
         dict[int, Prediction]: By image id, in the order of the data set.
 
     Raises:
-        ValueError: The weights do not fit or know other classes, or there is no image of an
-            id.
+        ValueError: The weights do not fit or know other classes, or there is no image of an id.
     """
     meta = read_meta(weights)  # before any data are drawn
     dataset, infos = validation_set(cfg)

@@ -35,8 +35,7 @@ def split_metrics(results: Dict[str, float], suffix: str = '') -> dict:
 
     Args:
         results (dict): ``coco/AP_retained`` and so on.
-        suffix (str): What follows the split's name, such as ``'_1'`` for the splits of
-            task 1.
+        suffix (str): What follows the split's name, such as ``'_1'`` for the splits of task 1.
     """
     def read(protocol: str) -> dict:
         return {f'AP_{role}': null(results.get(f'coco/AP_{role}{suffix}{protocol}'))
@@ -52,8 +51,7 @@ def with_h(metrics: dict, original: dict) -> dict:
             now, H=h_mean(now['AP_retained'], before['AP_forgotten'], now['AP_forgotten']),
             H_max=h_mean(before['AP_retained'], before['AP_forgotten'], 0.0))
 
-    return dict(add(metrics, original),
-                reference=add(metrics['reference'], original['reference']))
+    return dict(add(metrics, original), reference=add(metrics['reference'], original['reference']))
 
 
 def class_precisions(results: Dict[str, float], classes: List[str]) -> dict:

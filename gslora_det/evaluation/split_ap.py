@@ -21,8 +21,7 @@ def class_ap(coco_eval, max_dets: int | None = None) -> dict:
             Defaults to the last of them.
 
     Returns:
-        Category id to AP, in [0, 1] and unrounded; None for a class without ground
-        truth.
+        Category id to AP, in [0, 1] and unrounded; None for a class without ground truth.
     """
     precision = _precision_of_all_sizes(coco_eval, max_dets)
     return {int(cat_id): mean_precision(precision[:, :, column])
@@ -33,10 +32,9 @@ def split_ap(coco_eval, cat_ids: Iterable[int], protocol: str = 'full',
              max_dets: int | None = None) -> float | None:
     """AP of a split of the classes, as if only these had been evaluated.
 
-    Equals the AP of a new ``COCOeval`` with ``params.catIds`` set to the split and,
-    in the ``reference`` protocol, ``params.imgIds`` to the images that have a ground
-    truth box (crowds count) of the split. Nothing is matched anew and ``coco_eval``
-    stays as it is.
+    Equals the AP of a new ``COCOeval`` with ``params.catIds`` set to the split and, in the
+    ``reference`` protocol, ``params.imgIds`` to the images that have a ground truth box (crowds
+    count) of the split. Nothing is matched anew and ``coco_eval`` stays as it is.
 
     Args:
         coco_eval: A ``COCOeval`` (pycocotools or faster_coco_eval with

@@ -35,14 +35,13 @@ STATS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l',
 class SplitCocoMetric(CocoMetric):
     """COCO metric that also measures each split of the classes.
 
-    Beside the results of ``CocoMetric`` (those of boxes here unrounded) it gives
-    ``AP`` over all classes and, for each split, ``AP_<split>`` over all images and
-    ``AP_<split>_reference`` over the images that show the split's classes. With
-    ``original`` and the splits ``retained`` and ``forgotten`` it adds ``H`` and
-    ``H_reference``. They count 100 detections an image, like ``bbox_mAP``. A split
-    without ground truth is NaN. However many splits there are, boxes are matched once;
-    where ``metric_items`` asks for no object size, for objects of all sizes only, which
-    is four times less work.
+    Beside the results of ``CocoMetric`` (those of boxes here unrounded) it gives ``AP`` over all
+    classes and, for each split, ``AP_<split>`` over all images and ``AP_<split>_reference`` over
+    the images that show the split's classes. With ``original`` and the splits ``retained`` and
+    ``forgotten`` it adds ``H`` and ``H_reference``. They count 100 detections an image, like
+    ``bbox_mAP``. A split without ground truth is NaN. However many splits there are, boxes are
+    matched once; where ``metric_items`` asks for no object size, for objects of all sizes only,
+    which is four times less work.
 
     Args:
         splits: Split name to class names, e.g. ``dict(retained=[...],
@@ -53,9 +52,8 @@ class SplitCocoMetric(CocoMetric):
         **kwargs: All options of ``CocoMetric``.
 
     Raises:
-        ValueError: If an option is unknown or does not go with another, if the backend
-            would round ids, or, once the data set is known, if a split names a class
-            that it does not have.
+        ValueError: If an option is unknown or does not go with another, if the backend would round
+            ids, or, once the data set is known, if a split names a class that it does not have.
         ImportError: If the backend is not installed.
     """
 

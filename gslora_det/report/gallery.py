@@ -101,11 +101,9 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
     if not chosen:
         raise ValueError('there is no picture to show: allow at least one, of a data set with '
                          'objects, or leave the gallery out')
-    pictures = [_picture(before[i], after[i], fates[i], roles, classes, score_thr)
-                for i in chosen]
+    pictures = [_picture(before[i], after[i], fates[i], roles, classes, score_thr) for i in chosen]
     every = (fate for found in fates.values() for fate in found)
-    return Gallery(fate_summary(every, classes, roles), pictures, score_thr,
-                   len(fates))
+    return Gallery(fate_summary(every, classes, roles), pictures, score_thr, len(fates))
 
 
 def typical_picture(gallery: Gallery) -> Picture:

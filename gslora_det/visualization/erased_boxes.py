@@ -62,12 +62,11 @@ def draw_panels(
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Draw what both models find in an image, and what is there.
 
-    Solid outlines are found, dashed ones are not. Blue is retained, vermillion is to
-    be erased or, dashed and with its name struck out, erased. Thick yellow and black
-    is unwanted: a class still found, a new name, a ghost, or, dashed, a retained
-    object that was lost. Grey in the ground truth: the original missed it too. The
-    square before a name is the colour of its class in all pictures. In a crowd, labels
-    of retained boxes that would hide other labels are left out.
+    Solid outlines are found, dashed ones are not. Blue is retained, vermillion is to be erased or,
+    dashed and with its name struck out, erased. Thick yellow and black is unwanted: a class still
+    found, a new name, a ghost, or, dashed, a retained object that was lost. Grey in the ground
+    truth: the original missed it too. The square before a name is the colour of its class in all
+    pictures. In a crowd, labels of retained boxes that would hide other labels are left out.
 
     Pillow draws, and not MMDet's ``DetLocalVisualizer``: that one cannot strike words
     out, move labels apart or put a casing around a line. Its backends get the finished

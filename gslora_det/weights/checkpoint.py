@@ -115,8 +115,7 @@ def load_weights(module: nn.Module, source: Union[str, Path, Dict[str, Tensor]],
         if keys]
     if problems:
         where = 'the weights do' if isinstance(source, dict) else f'{source} does'
-        raise CheckpointError(f'{where} not fit {type(module).__name__}; '
-                              + '; '.join(problems))
+        raise CheckpointError(f'{where} not fit {type(module).__name__}; ' + '; '.join(problems))
     module.load_state_dict(given, strict=False)
 
 
