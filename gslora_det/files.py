@@ -54,11 +54,16 @@ def remove_drafts(folder: PathLike) -> None:
         draft.unlink()
 
 
+def write_file(path: PathLike, content: Union[str, bytes]) -> None:
+    """Writes a whole file atomically, text in UTF-8."""
+    with atomic_write(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
 def write_json(path: PathLike, content: Any) -> None:
     """Writes JSON atomically; NaN and infinity are refused."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    with atomic_write(path) as draft:
-        draft.write_text(text + '\n', 'utf-8')
+    write_file(path, text + '\n')
 
 
 def expand_home(settings: Any) -> Any:

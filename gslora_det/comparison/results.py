@@ -1,33 +1,23 @@
 """The files that a comparison leaves."""
 
-import csv
-import io
-
 from gslora_det.comparison.cells import Comparison
 from gslora_det.comparison.curves import draw_curves
 from gslora_det.comparison.tables import by_method, overview, task_values, to_markdown
 from gslora_det.comparison.tuning import tuning_to_markdown
-from gslora_det.files import atomic_write
+from gslora_det.files import atomic_write, write_file
+from gslora_det.report.tables import csv_table
 
 
 def to_csv(results: dict) -> str:
     """One row a cell and task, fractions in full precision."""
-    text = io.StringIO()
-    writer = None
-    for cell, result in results.items():
-        for number, task in enumerate(result['tasks'], 1):
-            row = dict(setting=cell.setting, method=cell.method, seed=cell.seed, task=number,
-                       **task_values(result, number - 1),
-                       original_retained=task['original']['AP_retained'],
-                       original_forgotten=task['original']['AP_forgotten'],
-                       **{key: task[key] for key in (
-                           'seconds', 'images_seen', 'peak_memory', 'trainable_parameters',
-                           'total_parameters')})
-            if writer is None:
-                writer = csv.DictWriter(text, row, lineterminator='\n')
-                writer.writeheader()
-            writer.writerow(row)
-    return text.getvalue()
+    return csv_table([
+        dict(setting=cell.setting, method=cell.method, seed=cell.seed, task=number,
+             **task_values(result, number - 1),
+             original_retained=task['original']['AP_retained'],
+             original_forgotten=task['original']['AP_forgotten'],
+             **{key: task[key] for key in ('seconds', 'images_seen', 'peak_memory',
+                                           'trainable_parameters', 'total_parameters')})
+        for cell, result in results.items() for number, task in enumerate(result['tasks'], 1)])
 
 
 def write_results(comparison: Comparison) -> str:
@@ -43,10 +33,8 @@ def write_results(comparison: Comparison) -> str:
     controls = comparison.cfg.get('controls', ())
     text = to_markdown(methods, settings, results, controls)
     folder = comparison.work_dir
-    with atomic_write(folder / 'results.md') as draft:
-        draft.write_text(text, 'utf-8')
-    with atomic_write(folder / 'results.csv') as draft:
-        draft.write_text(to_csv(results), 'utf-8')
+    write_file(folder / 'results.md', text)
+    write_file(folder / 'results.csv', to_csv(results))
     sequences = [setting for setting in settings if any(
         len(result['tasks']) > 1 for cell, result in results.items() if cell.setting == setting)]
     for setting in sequences:
@@ -64,6 +52,5 @@ def write_tuning(comparison: Comparison) -> str:
         str: The table, and where the file is.
     """
     text = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
-    with atomic_write(comparison.work_dir / 'tuning.md') as draft:
-        draft.write_text(text, 'utf-8')
+    write_file(comparison.work_dir / 'tuning.md', text)
     return f'{text}\n{comparison.work_dir / "tuning.md"}'

@@ -17,7 +17,7 @@ from gslora_det.comparison.settings import settings_of
 from gslora_det.engine.plan import REQUEST
 from gslora_det.engine.record import FILE_NAME
 from gslora_det.engine.task_config import RunConfig
-from gslora_det.files import atomic_write, folder_lock, read_json, write_json
+from gslora_det.files import folder_lock, read_json, write_file, write_json
 from gslora_det.weights import check_exists
 
 VALIDATION_STEPS = 60  # what an evaluation costs, in training steps; for the time left
@@ -78,8 +78,7 @@ def _run(comparison: Comparison, cell: Cell, cfg: Config, folder: Path, train: P
             and read_json(run / FILE_NAME)['weights']['sha256'] == asked['weights']):
         shutil.rmtree(run, ignore_errors=True)  # of another config, or without weights
     cfg.sequence.original = _known_original(comparison, cell, asked)
-    with atomic_write(script) as draft:
-        draft.write_text(RunConfig(cfg.to_dict()).pretty_text, 'utf-8')
+    write_file(script, RunConfig(cfg.to_dict()).pretty_text)
     with open(folder / 'log.txt', 'a') as log:
         code = subprocess.call(
             [sys.executable, str(train), str(script), '--work-dir',

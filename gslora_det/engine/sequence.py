@@ -37,7 +37,7 @@ from gslora_det.engine.task_config import (
 )
 from gslora_det.engine.task_run import TaskRun, measure
 from gslora_det.evaluation import LEAST_AP
-from gslora_det.files import atomic_write, check_writable, folder_lock, remove_drafts, write_json
+from gslora_det.files import check_writable, folder_lock, remove_drafts, write_file, write_json
 from gslora_det.quiet import quiet
 from gslora_det.report import print_table, write_results
 from gslora_det.report.fates import objects_in_words
@@ -137,8 +137,7 @@ class UnlearningSequence:
     def _save_config(self) -> None:
         """Keeps the whole config, so that the folder alone is enough to look at a run."""
         if is_main_process():
-            with atomic_write(self.work_dir / CONFIG) as draft:
-                draft.write_text(RunConfig(self.cfg.to_dict()).pretty_text, 'utf-8')
+            write_file(self.work_dir / CONFIG, RunConfig(self.cfg.to_dict()).pretty_text)
             self.record['config'] = file_entry(self.work_dir, self.work_dir / CONFIG)
 
     def _measure_original(self) -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gslora_det.files import atomic_write
+from gslora_det.files import atomic_write, write_file
 from gslora_det.report.curves import draw_curves
 from gslora_det.report.tables import to_csv, to_markdown
 
@@ -15,7 +15,6 @@ def write_results(record: dict, folder: Path) -> None:
         folder (Path): Where to.
     """
     for name, text in (('results.md', to_markdown), ('results.csv', to_csv)):
-        with atomic_write(folder / name) as draft:
-            draft.write_text(text(record), 'utf-8')
+        write_file(folder / name, text(record))
     with atomic_write(folder / 'curves.png') as draft:
         draw_curves(record, draft)

@@ -44,6 +44,16 @@ def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
+def csv_table(rows: List[dict], keys: Iterable[str] = ()) -> str:
+    """Rows of one kind as CSV, under a line of their keys; ``keys`` are those of no rows."""
+    text, keys = io.StringIO(), [*(rows[0] if rows else keys)]
+    if keys:
+        writer = csv.DictWriter(text, keys, lineterminator='\n')
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
 def results_rows(record, protocol='full'):
     """Flatten a record into one row a task.
 
@@ -136,15 +146,8 @@ def to_csv(record):
         str: CSV with the keys of :func:`results_rows` after ``protocol``. Fractions
         in full precision; an empty field where there is nothing to measure.
     """
-    rows = [{'protocol': protocol, **row}
-            for protocol in PROTOCOLS
-            for row in results_rows(record, protocol)]
-    text = io.StringIO()
-    fields = rows[0] if rows else ['protocol']
-    writer = csv.DictWriter(text, fields, lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_table([{'protocol': protocol, **row} for protocol in PROTOCOLS
+                      for row in results_rows(record, protocol)], ['protocol'])
 
 
 def print_table(record):
