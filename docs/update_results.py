@@ -10,8 +10,8 @@ from typing import Dict, Tuple
 
 from mmengine.config import Config
 
-from gslora_det.comparison.cells import Comparison
-from gslora_det.comparison.tables import (
+from gslora_det.comparison import (
+    Comparison,
     by_method,
     draw_curves,
     overview,
@@ -21,7 +21,7 @@ from gslora_det.comparison.tables import (
 from gslora_det.files import read_json
 from gslora_det.report import results_rows
 from gslora_det.report.tables import markdown_table
-from gslora_det.report.words import percent
+from gslora_det.words import percent
 
 DOCS = Path(__file__).parent
 

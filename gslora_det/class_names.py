@@ -29,9 +29,8 @@ def resolve_classes(requested: Sequence, classes: Sequence,
         The class names, in the order of the request.
 
     Raises:
-        ValueError: If ``requested`` is empty or no list, or if a class is unknown
-            (the nearest ones are named), given twice, or the name of one class and the
-            id of another.
+        ValueError: If ``requested`` is empty or no list, or if a class is unknown (the nearest
+            ones are named), given twice, or the name of one class and the id of another.
     """
     if isinstance(requested, str) or not isinstance(requested, (Sequence, np.ndarray)):
         raise ValueError(f'{where}: {requested!r} is not a list; give a list of names')

@@ -158,18 +158,10 @@ class TaskSequence(Sequence):
         return cls(order, _tail_first(order, num_tasks, classes_per_task), missing)
 
     @classmethod
-    def from_config(
-        cls,
-        classes: Sequence,
-        category_ids: Sequence[int] | None = None,
-        *,
-        order: int | Sequence | None = None,
-        num_tasks: int | None = None,
-        classes_per_task: int | None = None,
-        tasks: Sequence[Sequence] | None = None,
-        missing: Sequence = (),
-        erased: Sequence = (),
-    ) -> TaskSequence:
+    def from_config(cls, classes: Sequence, category_ids: Sequence[int] | None = None, *,
+                    order: int | Sequence | None = None, num_tasks: int | None = None,
+                    classes_per_task: int | None = None, tasks: Sequence[Sequence] | None = None,
+                    missing: Sequence = (), erased: Sequence = ()) -> TaskSequence:
         """Build the sequence that a config describes in one of three ways.
 
         ``order=123, num_tasks=7, classes_per_task=10`` shuffles ``classes`` with this

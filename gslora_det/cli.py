@@ -54,8 +54,7 @@ def load_config(args: argparse.Namespace) -> Config:
     try:
         cfg = Config.fromfile(args.config)
     except Exception as error:  # a config is a program: it may raise anything
-        raise ValueError(f'config {args.config} cannot be read: {in_one_line(error)}'
-                         ) from error
+        raise ValueError(f'config {args.config} cannot be read: {in_one_line(error)}' ) from error
     try:
         cfg.merge_from_dict(args.cfg_options or {})
     except Exception as error:  # MMEngine's, of many kinds

@@ -54,11 +54,16 @@ def remove_drafts(folder: PathLike) -> None:
         draft.unlink()
 
 
+def write_file(path: PathLike, content: Union[str, bytes]) -> None:
+    """Writes a whole file atomically, text in UTF-8."""
+    with atomic_write(path) as draft:
+        draft.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
 def write_json(path: PathLike, content: Any) -> None:
     """Writes JSON atomically; NaN and infinity are refused."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    with atomic_write(path) as draft:
-        draft.write_text(text + '\n', 'utf-8')
+    write_file(path, text + '\n')
 
 
 def expand_home(settings: Any) -> Any:
@@ -82,6 +87,11 @@ def as_word(value: Any) -> str:
     if callable(value) and hasattr(value, '__qualname__'):
         return f'{value.__module__}.{value.__qualname__}'
     return str(value)
+
+
+def as_json(settings: Any) -> Any:
+    """Settings in the types that JSON gives back, other values :func:`as_word`."""
+    return json.loads(json.dumps(settings, default=as_word), parse_constant=str)
 
 
 def check_writable(path: PathLike) -> None:
@@ -111,8 +121,7 @@ def read_json(path: PathLike) -> Any:
     except FileNotFoundError:
         raise ValueError(f'{path} is missing') from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f'{path} is not valid JSON ({error}): restore or remove it'
-                         ) from None
+        raise ValueError(f'{path} is not valid JSON ({error}): restore or remove it' ) from None
 
 
 def sha256(path: PathLike) -> str:

@@ -17,18 +17,18 @@ def _number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _whole(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 POSITIVE = Rule('a number above 0', lambda v: _number(v) and v > 0)
 NOT_NEGATIVE = Rule('a number from 0 on', lambda v: _number(v) and v >= 0)
 # More than a million of anything that is counted here is a slip.
-COUNT = Rule('a whole number from 1 to 1,000,000', lambda v: _whole(v) and 1 <= v <= 1_000_000)
+COUNT = Rule('a whole number from 1 to 1,000,000', lambda v: is_whole(v) and 1 <= v <= 1_000_000)
 COUNT_OR_ZERO = Rule('a whole number from 0 to 1,000,000',
-                     lambda v: _whole(v) and 0 <= v <= 1_000_000)
-SEED = Rule('a whole number from 0 to 4,294,967,295',
-            lambda v: _whole(v) and 0 <= v < 2**32)
+                     lambda v: is_whole(v) and 0 <= v <= 1_000_000)
+SEED = Rule('a whole number from 0 to 4,294,967,295', lambda v: is_whole(v) and 0 <= v < 2**32)
 SHARE = Rule('a number in (0, 1]', lambda v: _number(v) and 0 < v <= 1)
 SCORE = Rule('a number from 0 to below 1', lambda v: _number(v) and 0 <= v < 1)
 LIST = Rule('a list', lambda v: isinstance(v, (list, tuple)))

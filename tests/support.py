@@ -186,7 +186,7 @@ def samples(labels_per_image, size=64, seed=0):
         sides = 8 + torch.rand(len(labels), 2, generator=generator) * size / 3
         sample = DetDataSample(metainfo=dict(
             img_shape=(size, size), batch_input_shape=(size, size), ori_shape=(size, size),
-            scale_factor=(1.0, 1.0)))
+            pad_shape=(size, size), scale_factor=(1.0, 1.0)))
         sample.gt_instances = InstanceData(
             bboxes=torch.cat([corners, corners + sides], 1),
             labels=torch.tensor(labels, dtype=torch.long))

@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 from mmdet.datasets import CocoDataset
 
-from gslora_det.class_split import (
-    ClassSplit,
-    TaskSequence,
-    resolve_classes,
-    shuffled_order,
-)
+from gslora_det.class_split import ClassSplit, TaskSequence, resolve_classes, shuffled_order
 
 COCO_CLASSES = CocoDataset.METAINFO['classes']
 # The ids that COCO skips among 1..90.

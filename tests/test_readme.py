@@ -4,8 +4,7 @@ import runpy
 from mmengine.config import Config
 from support import ROOT
 
-from gslora_det.comparison.cells import Comparison
-from gslora_det.comparison.tables import tuned
+from gslora_det.comparison import Comparison, tuned
 from gslora_det.registry import METHODS
 
 

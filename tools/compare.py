@@ -7,8 +7,7 @@ from pathlib import Path
 
 import gslora_det  # noqa: F401  (registers everything)
 from gslora_det.cli import add_cfg_options, load_config, path, prepare_process, run_tool
-from gslora_det.comparison.cells import PARTS, Comparison
-from gslora_det.comparison.tables import write_results, write_tuning
+from gslora_det.comparison import PARTS, Comparison, run_cells, write_results, write_tuning
 
 
 def parse_args() -> argparse.Namespace:
@@ -42,7 +41,7 @@ def main() -> None:
     cells = (comparison.tuning_cells(args.methods) if args.tune else
              comparison.cells(args.methods, args.settings, args.seeds))
     train = Path(__file__).with_name('train.py')
-    failed = comparison.run(cells, train, args.keep_weights)
+    failed = run_cells(comparison, cells, train, args.keep_weights)
     print((write_tuning if args.tune else write_results)(comparison))
     sys.exit(1 if failed else 0)
 

@@ -10,8 +10,8 @@ from gslora_det.checks.verification import originals, recorded_files
 from gslora_det.cli import add_cfg_options, load_config, path, prepare_process, run_tool
 from gslora_det.engine.predict import predict
 from gslora_det.engine.record import check_file, read_record, weights_before
-from gslora_det.engine.sequence import CONFIG
-from gslora_det.files import atomic_write, check_writable, sha256
+from gslora_det.engine.task_config import CONFIG
+from gslora_det.files import check_writable, sha256, write_file
 from gslora_det.options import COUNT, SCORE, check_flags
 from gslora_det.report import Run, make_gallery, render_report
 from gslora_det.weights import fetch
@@ -107,8 +107,7 @@ def main() -> None:
         for name, work_dir, record, cfg, (original, checked) in zip(
             _names(args.work_dirs, records), args.work_dirs, records, configs, files)]
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    with atomic_write(args.out) as draft:
-        draft.write_text(render_report(runs), 'utf-8')
+    write_file(args.out, render_report(runs))
     print(f'wrote {args.out}, {Path(args.out).stat().st_size / 1e6:.1f} MB')
 
 

@@ -4,6 +4,8 @@ import math
 from numbers import Real
 from typing import Any, Dict, List, Sequence
 
+from gslora_det.options import is_whole
+
 # Farther out than any image reaches; larger numbers overflow in single precision.
 _FARTHEST = 1e6
 # pycocotools keeps ids in NumPy arrays: beyond these they would become floats, which are rounded.
@@ -68,7 +70,7 @@ def check_annotations(coco: Any, path: Any, classes: Sequence[str]) -> List[str]
     for key, annotation in annotations.items():
         for kind, known in (('image', images), ('category', categories)):
             other = annotation.get(f'{kind}_id')
-            if not _whole(other) or other not in known:
+            if not is_whole(other) or other not in known:
                 wrong.add(f'annotations of an unknown {kind}', key)
     if wrong:
         raise ValueError(f'{path}: ' + '; '.join(wrong.lines()))
@@ -82,7 +84,7 @@ def _by_id(entries: List[dict], what: str, wrong: _Findings, needed: dict) -> Di
     found: Dict[int, dict] = {}
     for position, entry in enumerate(entries):
         key = entry.get('id')
-        if not _whole(key):
+        if not is_whole(key):
             wrong.add(f'{what} ids that are no whole number', key)
             key = f'number {position + 1}'
         elif not _SMALLEST_ID <= key <= _LARGEST_ID:
@@ -94,10 +96,6 @@ def _by_id(entries: List[dict], what: str, wrong: _Findings, needed: dict) -> Di
                 wrong.add(f'{what} entries without a valid {name}', key)
         found[key] = entry
     return found
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _finite(value: Any) -> bool:
@@ -119,6 +117,5 @@ def _look_at_box(key: int, annotation: dict, image: dict, odd: _Findings) -> Non
         odd.add('boxes smaller than a pixel, not trained on', key)
     elif x >= image['width'] or y >= image['height'] or x + width <= 0 or y + height <= 0:
         odd.add('boxes outside their image, not trained on', key)
-    elif x < -1 or y < -1 or x + width > image['width'] + 1 or (
-            y + height > image['height'] + 1):
+    elif x < -1 or y < -1 or x + width > image['width'] + 1 or (y + height > image['height'] + 1):
         odd.add('boxes that reach beyond their image', key)

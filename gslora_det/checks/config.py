@@ -1,13 +1,14 @@
 """What can be wrong in a config that has a ``sequence``, before any data are read."""
 
 import inspect
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Sequence, Tuple
 
 import torch
 from mmdet.registry import HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.config import Config
 
-from gslora_det.datasets.branch_dataset import BRANCHES
+from gslora_det.datasets.branch_dataset import BRANCHES, MIXED_IMAGES
+from gslora_det.datasets.selection import BUFFER
 from gslora_det.options import (
     COUNT,
     COUNT_OR_ZERO,
@@ -16,7 +17,6 @@ from gslora_det.options import (
     NOT_NEGATIVE,
     POSITIVE,
     SEED,
-    SHARE,
     Rule,
     one_of,
     problem,
@@ -32,8 +32,8 @@ _ELSEWHERE = ('order', 'tasks', 'original')
 _SEQUENCE = dict(
     num_tasks=COUNT, classes_per_task=COUNT, iters=COUNT, epochs=COUNT,
     missing=LIST, checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED,
-    mixed_images=one_of('background', 'ignore'))
-_BRANCH = dict(batch_size=COUNT, fraction=SHARE, shots=COUNT, per=one_of('class', 'total'))
+    mixed_images=MIXED_IMAGES)
+_BRANCH = dict(batch_size=COUNT, **BUFFER)
 # What the AP of a record is: COCO's own, of boxes, under the names that are read.
 _EVALUATOR = dict(
     prefix=Rule("'coco' or nothing, the results are read by it", lambda v: v == 'coco'),
@@ -88,20 +88,23 @@ def _check_values(prefix: str, values: Dict[str, Any], rules: Dict[str, Rule]) -
             for text in problem(prefix + name, values[name], rule)]
 
 
+def _check_settings(name: str, settings: Dict[str, Any], rules: Dict[str, Rule],
+                    others: Sequence[str] = ()) -> List[str]:
+    """Settings that there are none of, and wrong values of those that have rules."""
+    known = (*rules, *others)
+    return ([unknown(key, known, f'{name} has no setting') for key in settings if key not in known]
+            + _check_values(f'{name}.', settings, rules))
+
+
 def _check_sequence(settings: dict) -> List[str]:
-    known = (*_SEQUENCE, *_ELSEWHERE, *BRANCHES)
-    problems = [unknown(key, known, 'sequence has no setting')
-                for key in settings if key not in known]
-    problems += _check_values('sequence.', settings, _SEQUENCE)
+    problems = _check_settings('sequence', settings, _SEQUENCE, (*_ELSEWHERE, *BRANCHES))
     for branch in BRANCHES:
         options = settings.get(branch)
         if not isinstance(options, dict):
             problems.append(f'sequence.{branch} is missing: set dict(batch_size=…, '
                             'fraction=… or shots=…)')
             continue
-        problems += [unknown(key, _BRANCH, f'sequence.{branch} has no setting')
-                     for key in options if key not in _BRANCH]
-        problems += _check_values(f'sequence.{branch}.', options, _BRANCH)
+        problems += _check_settings(f'sequence.{branch}', options, _BRANCH)
         if options.get('batch_size') is None:
             problems.append(f'sequence.{branch} needs batch_size, {COUNT.words}')
     if (settings.get('iters') is None) == (settings.get('epochs') is None):
@@ -215,10 +218,8 @@ def _check_evaluators(cfg: Config) -> List[str]:
 
 
 def _check_randomness(settings: dict) -> List[str]:
-    known = dict(seed=SEED, diff_rank_seed=FLAG, deterministic=FLAG)
-    return ([unknown(key, known, 'randomness has no setting')
-             for key in settings if key not in known]
-            + _check_values('randomness.', settings, known))
+    return _check_settings('randomness', settings, dict(
+        seed=SEED, diff_rank_seed=FLAG, deterministic=FLAG))
 
 
 def _check_auto_scale(settings: dict) -> List[str]:

@@ -27,8 +27,8 @@ from gslora_det.engine.record import (
 from gslora_det.engine.task_config import BUFFERS, CONFIG, split_evaluator, splits_of
 from gslora_det.files import read_json
 from gslora_det.options import in_one_line
-from gslora_det.report.words import percent
 from gslora_det.weights import local_path
+from gslora_det.words import percent
 
 # Another processor rounds differently, which can swap detections of nearly equal score.
 _TOLERANCE = 1e-4

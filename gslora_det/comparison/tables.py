@@ -1,26 +1,17 @@
-"""The results of a comparison as Markdown, CSV and curves."""
+"""The results of a comparison as Markdown tables."""
 
-import csv
-import io
 import statistics
 from collections import defaultdict
-from pathlib import Path
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
-from gslora_det.files import atomic_write
-from gslora_det.report.curves import PALETTE
-from gslora_det.report.tables import h_ratio, markdown_table
+from gslora_det.evaluation import h_ratio
+from gslora_det.report.tables import markdown_table
 
 # A method cannot be ranked by what it erases where the original detects nothing.
 LEAST_ORIGINAL_AP = 0.05
 LEAST_SLACK = 0.001  # seeds differ by more; one run has no deviation to tell
 _COLUMNS = {'H': 'H', 'H/H_max': 'H_relative', 'AP_r': 'AP_retained',
             'AP_f': 'AP_forgotten', 'AP_o': 'AP_old', 'AP_m': 'AP_missing'}
-_COLOURS = ('#000000', *PALETTE)
-_MARKERS = 'os^vDP*'  # the next one when the colours begin anew
 _LEGEND = (
     'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
@@ -158,115 +149,5 @@ def to_markdown(methods: List[str], settings: List[str], results: dict,
         for task in range(tasks):
             title = f'{setting}, task {task + 1}' if tasks > 1 else setting
             parts.append(f'### {title}\n\n{_setting_table(methods, found, task, controls)}')
-        parts.append(f'Cost of {setting}, evaluation included:\n\n'
-                     + _cost_table(methods, found))
+        parts.append(f'Cost of {setting}, evaluation included:\n\n' + _cost_table(methods, found))
     return '\n\n'.join(parts)
-
-
-def to_csv(results: dict) -> str:
-    """One row a cell and task, fractions in full precision."""
-    text = io.StringIO()
-    writer = None
-    for cell, result in results.items():
-        for number, task in enumerate(result['tasks'], 1):
-            row = dict(setting=cell.setting, method=cell.method, seed=cell.seed, task=number,
-                       **task_values(result, number - 1),
-                       original_retained=task['original']['AP_retained'],
-                       original_forgotten=task['original']['AP_forgotten'],
-                       **{key: task[key] for key in (
-                           'seconds', 'images_seen', 'peak_memory', 'trainable_parameters',
-                           'total_parameters')})
-            if writer is None:
-                writer = csv.DictWriter(text, row, lineterminator='\n')
-                writer.writeheader()
-            writer.writerow(row)
-    return text.getvalue()
-
-
-def draw_curves(methods: List[str], found: Dict[str, List[dict]], path: Path) -> None:
-    """AP of retained, forgotten and earlier erased classes after each task, by method."""
-    figure = Figure(figsize=(14, 6), dpi=110, layout='constrained')
-    FigureCanvasAgg(figure)
-    panels = dict(AP_retained='retained (the higher the better)',
-                  AP_forgotten='forgotten in the task (the lower the better)',
-                  AP_old='erased in earlier tasks (the lower the better)')
-    for (key, title), axes in zip(panels.items(), figure.subplots(1, 3, sharex=True,
-                                                                  sharey=True)):
-        for number, method in enumerate(methods):
-            runs = [[task_values(r, t)[key] for t in range(len(r['tasks']))]
-                    for r in found.get(method, ())]
-            if not runs:
-                continue
-            means = [float('nan') if None in values else 100 * statistics.mean(values)
-                     for values in zip(*runs)]
-            marker, colour = divmod(number, len(_COLOURS))
-            axes.plot(range(1, len(means) + 1), means, color=_COLOURS[colour],
-                      marker=_MARKERS[marker % len(_MARKERS)], label=method)
-        axes.set(title=title, xlabel='task')
-        axes.grid(alpha=0.3)
-        axes.spines[['top', 'right']].set_visible(False)
-    figure.axes[0].set_ylabel('COCO AP@[.50:.95] in percent')
-    figure.legend(*axes.get_legend_handles_labels(), loc='outside lower center', ncols=5)
-    figure.savefig(path, format='png')
-
-
-def write_results(comparison) -> str:
-    """Writes ``results.md``, ``results.csv`` and ``curves.png`` of what is finished.
-
-    Returns:
-        str: The overview, and where the files are.
-    """
-    cells = comparison.cells()
-    results = comparison.results(cells)
-    methods = list(comparison.cfg.methods)
-    settings = list(comparison.cfg.settings)
-    controls = comparison.cfg.get('controls', ())
-    text = to_markdown(methods, settings, results, controls)
-    folder = comparison.work_dir
-    with atomic_write(folder / 'results.md') as draft:
-        draft.write_text(text, 'utf-8')
-    with atomic_write(folder / 'results.csv') as draft:
-        draft.write_text(to_csv(results), 'utf-8')
-    sequences = [setting for setting in settings if any(
-        len(result['tasks']) > 1 for cell, result in results.items() if cell.setting == setting)]
-    for setting in sequences:
-        name = 'curves' if len(sequences) == 1 else f'curves_{setting.replace(" ", "_")}'
-        with atomic_write(folder / f'{name}.png') as draft:
-            draw_curves(methods, by_method(results, setting), draft)
-    table = overview(methods, settings, results, controls)
-    return f'{table}\n{len(results)} of {len(cells)} cells are there: {folder}'
-
-
-def tuned(results: dict) -> Dict[str, dict]:
-    """Method -> values of its grid with the highest H."""
-    best = {}
-    for cell, result in results.items():
-        h = task_values(result)['H']
-        if cell.method not in best or h > best[cell.method][0]:
-            best[cell.method] = (h, cell.choice)
-    return {method: choice for method, (_, choice) in best.items()}
-
-
-def tuning_to_markdown(results: dict) -> str:
-    """Every value of the grids that was tried, and which one was best."""
-    best = tuned(results)
-    rows = []
-    for cell, result in results.items():
-        values = task_values(result)
-        mark = '**best**' if cell.choice == best[cell.method] else ''
-        rows.append([cell.method, ', '.join(cell.words),
-                     *(summary([values[key]]) for key in
-                       ('H', 'H_relative', 'AP_retained', 'AP_forgotten')), mark])
-    return markdown_table(['method', 'values', 'H', 'H/H_max', 'AP_r', 'AP_f', ''], rows)
-
-
-def write_tuning(comparison) -> str:
-    """Writes ``tuning.md``.
-
-    Returns:
-        str: The table, and where the file is.
-    """
-    text = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
-    with atomic_write(comparison.work_dir / 'tuning.md') as draft:
-        draft.write_text(text, 'utf-8')
-    return f'{text}\n{comparison.work_dir / "tuning.md"}'

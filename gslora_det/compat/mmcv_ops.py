@@ -1,9 +1,8 @@
 """MMDet without the compiled operators of mmcv.
 
-MMDet does not import without the extension module ``mmcv._ext``, which takes a
-compiler and a quarter of an hour to build. :func:`install` registers a stand-in
-where it is missing: plain PyTorch for the operators that the tested detectors
-call, a clear error for every other one.
+MMDet does not import without the extension module ``mmcv._ext``, which takes a compiler and a
+quarter of an hour to build. :func:`install` registers a stand-in where it is missing: plain
+PyTorch for the operators that the tested detectors call, a clear error for every other one.
 """
 import contextlib
 import importlib.machinery
@@ -63,8 +62,7 @@ def quiet_import() -> Iterator[None]:
 def _stand_in() -> types.ModuleType:
     module = types.ModuleType(_EXTENSION, 'Stand-in for the operators of mmcv.')
     # The origin is what `compiled` tells the stand-in by.
-    module.__spec__ = importlib.machinery.ModuleSpec(
-        _EXTENSION, loader=None, origin=__name__)
+    module.__spec__ = importlib.machinery.ModuleSpec(_EXTENSION, loader=None, origin=__name__)
     vars(module).update({op.__name__: op for op in OPERATORS})
     module.__getattr__ = unavailable
     return module

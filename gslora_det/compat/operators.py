@@ -160,8 +160,7 @@ def _roi_align(features: Tensor, rois: Tensor, height: int, width: int,
     if not aligned:
         extent = extent.clamp(min=1)
     bins = extent / extent.new_tensor([width, height])
-    samples = (
-        torch.full_like(bins, sampling_ratio) if sampling_ratio > 0 else bins.ceil())
+    samples = (torch.full_like(bins, sampling_ratio) if sampling_ratio > 0 else bins.ceil())
     # RoIs of one image with as many samples a bin go through one grid_sample.
     keys = torch.cat([rois[:, :1], samples], dim=1).long()
     limits = features.new_tensor(features.shape[:1:-1])

@@ -7,8 +7,10 @@ from torch.utils.data import Dataset
 
 from gslora_det.class_names import labels_of
 from gslora_det.files import read_json
+from gslora_det.options import one_of, require
 
 BRANCHES = ('forget', 'retain')
+MIXED_IMAGES = one_of('background', 'ignore')
 
 
 @DATASETS.register_module()
@@ -24,8 +26,7 @@ class BranchDataset(Dataset):
         buffers (str): JSON file with the image ids of both branches.
         keep (list[str]): Classes whose boxes are kept.
         mixed_images (str): What the objects of all other classes are in these images:
-            ``'background'`` (the authors' reading) or ``'ignore'``, neither object nor
-            background.
+            ``'background'`` (the authors' reading) or ``'ignore'``, neither object nor background.
 
     Raises:
         ValueError: ``mixed_images`` is neither, or the data set lacks images of the buffer.
@@ -33,9 +34,7 @@ class BranchDataset(Dataset):
 
     def __init__(self, dataset: dict, branch: str, buffers: str, keep: Sequence[str],
                  mixed_images: str = 'background') -> None:
-        if mixed_images not in ('background', 'ignore'):
-            raise ValueError(f"mixed_images is '{mixed_images}': set 'background' or "
-                             "'ignore'")
+        require('BranchDataset', mixed_images=(mixed_images, MIXED_IMAGES))
         self.branch = branch
         self.ignore_others = mixed_images == 'ignore'
         self.dataset = DATASETS.build(dict(

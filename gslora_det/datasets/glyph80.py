@@ -39,8 +39,7 @@ def _write_split(folder: Path, name: str, num_images: int, faces: Tuple[str, ...
         file_name = f'{index + 1:06d}.png'
         Image.fromarray(pixels).save(folder / name / file_name)
         height, width = pixels.shape[:2]
-        images.append(dict(id=index + 1, file_name=file_name, height=height,
-                           width=width))
+        images.append(dict(id=index + 1, file_name=file_name, height=height, width=width))
         annotations += [
             dict(id=len(annotations) + i + 1, image_id=index + 1, category_id=label + 1,
                  bbox=list(box), area=box[2] * box[3], iscrowd=0)

@@ -38,8 +38,7 @@ def class_name(character: str) -> str:
     if words[0] == 'DIGIT':
         return f'digit {character}'
     letter = words[-1]
-    return f'{words[0].title()} ' + (letter.title()
-                                     if 'CAPITAL' in words else letter.lower())
+    return f'{words[0].title()} ' + (letter.title() if 'CAPITAL' in words else letter.lower())
 
 
 CLASSES = tuple(map(class_name, CHARACTERS))
@@ -55,8 +54,7 @@ def _glyph_mask(face: str, label: int) -> Image.Image:
     return mask.crop(mask.getbbox())
 
 
-def _random_glyph(rng: np.random.Generator, face: str, label: int,
-                  size: float) -> np.ndarray:
+def _random_glyph(rng: np.random.Generator, face: str, label: int, size: float) -> np.ndarray:
     """A glyph of random aspect and rotation whose longer side is ``size`` pixels.
 
     Returns:
@@ -90,8 +88,7 @@ def _paint(rng: np.random.Generator, canvas: np.ndarray, opacity: np.ndarray,
     below = region.reshape(-1, 3).mean(0)
     colours = rng.uniform(0, 255, (8, 3))
     distance = np.linalg.norm(colours - below, axis=1)
-    colour = colours[np.argmax(distance > 140) if (distance > 140).any()
-                     else np.argmax(distance)]
+    colour = colours[np.argmax(distance > 140) if (distance > 140).any() else np.argmax(distance)]
     region += opacity[..., None] * (colour - region)
 
 
@@ -130,8 +127,7 @@ def render_scene(rng: np.random.Generator, faces: Tuple[str, ...],
     boxes: List[Box] = []
     for _ in range(rng.integers(1, 6)):
         label = int(rng.integers(len(CHARACTERS)))
-        glyph = _random_glyph(rng, faces[rng.integers(len(faces))], label,
-                              rng.uniform(24, 56))
+        glyph = _random_glyph(rng, faces[rng.integers(len(faces))], label, rng.uniform(24, 56))
         height, width = glyph.shape
         for _ in range(20):  # look for a free place; a crowded scene stays smaller
             x = int(rng.integers(0, size - width + 1))

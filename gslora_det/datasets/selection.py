@@ -3,6 +3,11 @@
 import random
 from typing import Dict, List, Optional, Sequence, Set
 
+from gslora_det.options import COUNT, SHARE, one_of, require
+
+# The rules of the settings that say how many images a buffer has.
+BUFFER = dict(fraction=SHARE, shots=COUNT, per=one_of('class', 'total'))
+
 
 def images_by_class(annotations: Sequence[dict]) -> Dict[int, Set[int]]:
     """Category id -> ids of the images that show it (crowds count).
@@ -46,12 +51,9 @@ def draw_buffer(images: Dict[int, Set[int]], category_ids: Sequence[int], seed: 
     if (fraction is None) == (shots is None):
         raise ValueError('buffer: set either fraction=… (a share of the images) or shots=… '
                          '(images a class)')
-    if fraction is not None and not 0 < fraction <= 1:
-        raise ValueError(f'buffer: fraction is {fraction}: set a number in (0, 1]')
-    if shots is not None and shots < 1:
-        raise ValueError(f'buffer: shots is {shots}: set a whole number from 1 on')
-    if per not in ('class', 'total'):
-        raise ValueError(f"buffer: per is '{per}': set 'class' or 'total'")
+    given = dict(fraction=fraction, shots=shots, per=per)
+    require('buffer', **{name: (value, BUFFER[name]) for name, value in given.items()
+                         if value is not None})
     generator = random.Random(seed)
     candidates = candidate_images(images, category_ids)
     if not candidates:

@@ -18,11 +18,10 @@ from gslora_det.engine.record import (
     read_record,
     weights_before,
 )
+from gslora_det.evaluation import LEAST_AP, mean_ap
 from gslora_det.files import sha256
-from gslora_det.report.erased_sets import mean_ap
-from gslora_det.report.tables import LEAST_AP
-from gslora_det.report.words import percent
 from gslora_det.weights import exists, fetch, local_path, read_meta
+from gslora_det.words import percent
 
 
 def first_original(cfg: Config) -> Tuple[Optional[dict], Optional[dict]]:

@@ -13,6 +13,7 @@ from gslora_det.class_names import resolve_classes
 from gslora_det.class_split import ClassSplit
 from gslora_det.engine.plan import class_splits
 from gslora_det.engine.rehearsal import check_all_are_measured
+from gslora_det.engine.unwrapped import unwrapped
 from gslora_det.weights import (
     CheckpointError,
     check_classes,
@@ -99,8 +100,7 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
         cfg.pop(key, None)
     cfg.load_from, cfg.resume = None, False
     runner = Runner.from_cfg(cfg)
-    model = getattr(runner.model, 'module', runner.model)  # DDP wraps it
-    load_weights(getattr(model, 'module', model), checkpoint)  # and so does --tta
+    load_weights(unwrapped(runner.model), checkpoint)
     return runner.test()
 
 

@@ -43,6 +43,8 @@ class Plan(List[TaskPlan]):
     warnings: Sequence[str] = ()
 
 
+# Settings of a sequence that say what each task erases.
+REQUEST = ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing')
 _FEW_STEPS = 40  # with fewer, no detector was seen to forget; 60 to 150 were enough
 
 
@@ -68,9 +70,7 @@ def class_splits(cfg: Config, annotations: Annotations) -> TaskSequence:
     return TaskSequence.from_config(
         annotations.classes, list(annotations.ids.values()),
         erased=[*known.get('old', ()), *known.get('forgotten', ())],
-        **{key: cfg.sequence[key] for key in
-           ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing')
-           if key in cfg.sequence})
+        **{key: cfg.sequence[key] for key in REQUEST if key in cfg.sequence})
 
 
 def make_plan(cfg: Config) -> Plan:
@@ -144,8 +144,7 @@ def _plan_task(cfg: Config, number: int, split: ClassSplit, train: Annotations,
         iters=iters if METHODS.get(cfg.method.type).trains else 0)
 
 
-def _doubts(cfg: Config, tasks: List[TaskPlan], train: Annotations,
-            val: Annotations) -> List[str]:
+def _doubts(cfg: Config, tasks: List[TaskPlan], train: Annotations, val: Annotations) -> List[str]:
     """What may keep a sequence from erasing, or anybody from seeing it; each with a count."""
     last = tasks[-1].split
     doubts = [

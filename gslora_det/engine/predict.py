@@ -22,13 +22,11 @@ class Prediction(NamedTuple):
     """One image; all boxes are xyxy in pixels of the original image.
 
     Attributes:
-        image_id (int): Its id in the annotation file.
         path (str): Its file.
         objects (Objects): The ground truth, crowds apart.
         detections (Detections): All detections, whatever their score.
     """
 
-    image_id: int
     path: str
     objects: Objects
     detections: Detections
@@ -67,8 +65,7 @@ def predict(cfg: Config, weights: str,
         dict[int, Prediction]: By image id, in the order of the data set.
 
     Raises:
-        ValueError: The weights do not fit or know other classes, or there is no image of an
-            id.
+        ValueError: The weights do not fit or know other classes, or there is no image of an id.
     """
     meta = read_meta(weights)  # before any data are drawn
     dataset, infos = validation_set(cfg)
@@ -91,7 +88,6 @@ def predict(cfg: Config, weights: str,
             for sample in detector.test_step(batch):
                 info = infos[sample.img_id][1]
                 found[sample.img_id] = Prediction(
-                    sample.img_id, info['img_path'], Objects.of(info),
-                    Detections.of(sample.pred_instances))
+                    info['img_path'], Objects.of(info), Detections.of(sample.pred_instances))
             progress.step(len(batch['inputs']))
     return found

@@ -4,6 +4,7 @@ import hashlib
 import importlib.metadata
 import os
 import platform
+import resource
 import time
 from pathlib import Path
 from typing import Dict
@@ -30,6 +31,13 @@ def device_name() -> str:
     if torch.cuda.is_available():
         return f'{torch.cuda.device_count()} x {torch.cuda.get_device_name()}'
     return f'CPU, {os.cpu_count()} cores, {torch.get_num_threads()} threads'
+
+
+def peak_memory() -> int:
+    """Most memory that this process has had, in bytes: the GPU's where there is one."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def source_sha256() -> str:

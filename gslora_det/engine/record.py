@@ -11,9 +11,10 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from gslora_det.class_split import ROLES
+from gslora_det.datasets.branch_dataset import BRANCHES
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.evaluation import h_mean
-from gslora_det.files import as_word, read_json, sha256, write_json
+from gslora_det.files import as_json, read_json, sha256, write_json
 from gslora_det.weights import fetch
 
 FORMAT_VERSION = 1
@@ -21,7 +22,7 @@ FILE_NAME = 'sequence.json'
 ARTEFACTS = ('adapter', 'merged')  # a task's files; not every method has an adapter
 # Settings that the result depends on, beside those that the record holds by themselves.
 _SETTINGS = ('model', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'randomness')
-_SEQUENCE_SETTINGS = ('iters', 'epochs', 'forget', 'retain', 'mixed_images', 'missing')
+_SEQUENCE_SETTINGS = ('iters', 'epochs', *BRANCHES, 'mixed_images', 'missing')
 
 
 def null(value: Optional[float]) -> Optional[float]:
@@ -34,8 +35,7 @@ def split_metrics(results: Dict[str, float], suffix: str = '') -> dict:
 
     Args:
         results (dict): ``coco/AP_retained`` and so on.
-        suffix (str): What follows the split's name, such as ``'_1'`` for the splits of
-            task 1.
+        suffix (str): What follows the split's name, such as ``'_1'`` for the splits of task 1.
     """
     def read(protocol: str) -> dict:
         return {f'AP_{role}': null(results.get(f'coco/AP_{role}{suffix}{protocol}'))
@@ -51,8 +51,7 @@ def with_h(metrics: dict, original: dict) -> dict:
             now, H=h_mean(now['AP_retained'], before['AP_forgotten'], now['AP_forgotten']),
             H_max=h_mean(before['AP_retained'], before['AP_forgotten'], 0.0))
 
-    return dict(add(metrics, original),
-                reference=add(metrics['reference'], original['reference']))
+    return dict(add(metrics, original), reference=add(metrics['reference'], original['reference']))
 
 
 def class_precisions(results: Dict[str, float], classes: List[str]) -> dict:
@@ -69,7 +68,7 @@ def new_record(cfg: Config, plan: List[TaskPlan], before: Optional[dict] = None)
         before (dict, optional): ``file`` and ``sha256`` of the weights before any erasure,
             where an earlier sequence began with them.
     """
-    method, weights = _plain(cfg.method.to_dict()), cfg.load_from
+    method, weights = as_json(cfg.method.to_dict()), cfg.load_from
     earlier = dict(original_weights=before,
                    erased_before=list(plan[0].split.old)) if before else {}
     return dict(
@@ -91,7 +90,7 @@ def _settings(cfg: Config) -> dict:
     found['data']['val_evaluator'] = {
         key: value for key, value in known['val_evaluator'].items() if key != 'ann_file'}
     found['processes'] = get_world_size()
-    return _plain(found)
+    return as_json(found)
 
 
 def _data(dataset: dict) -> dict:
@@ -99,11 +98,6 @@ def _data(dataset: dict) -> dict:
     path = DATASETS.build(dict(dataset, pipeline=[], lazy_init=True)).ann_file
     return dict({key: value for key, value in dataset.items()
                  if key not in ('data_root', 'ann_file')}, annotations_sha256=sha256(path))
-
-
-def _plain(settings: dict) -> dict:
-    """Settings in the types that JSON gives back."""
-    return json.loads(json.dumps(settings, default=as_word), parse_constant=str)
 
 
 def flat(value: Any, name: str = '') -> dict:

@@ -24,10 +24,10 @@ from torch.utils.data import DataLoader
 
 from gslora_det.checks.config import listed, type_name
 from gslora_det.datasets.random_steps import random_steps
-from gslora_det.engine.hooks.method_hook import unlearning_detector
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.engine.runner import TaskRunner
 from gslora_det.engine.task_config import BUFFERS, RunConfig
+from gslora_det.engine.unwrapped import unwrapped
 from gslora_det.files import write_json
 from gslora_det.options import in_one_line
 
@@ -73,7 +73,7 @@ def rehearse(cfg: Config, plan: List[TaskPlan], runs: Sequence[Config]) -> int:
         _training_data(cfg, run)
         with named('task 1'):
             runner = TaskRunner.from_cfg(_without_workers(run))
-        model = unlearning_detector(runner)
+        model = unwrapped(runner.model)
         if model.num_trainable():
             _optimizer(cfg, runs, runner)
         _first_step(runner)
@@ -130,7 +130,7 @@ def _hooks(cfg: Config) -> None:
 
 
 def _optimizer(cfg: Config, runs: Sequence[Config], runner: Runner) -> None:
-    detector = unlearning_detector(runner).detector
+    detector = unwrapped(runner.model).detector
     with named('optim_wrapper'):
         runner.optim_wrapper = build_optim_wrapper(detector, cfg.optim_wrapper)
         tried = build_optim_wrapper(detector, cfg.optim_wrapper)

@@ -1,25 +1,15 @@
 """The sequence: one ordinary MMEngine run a task, each from the weights of the last."""
 
-import contextlib
-import resource
 import sys
 from pathlib import Path
-from typing import Iterator, Optional
+from typing import Optional
 
-import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
-from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
-from mmengine.runner import Runner
-from mmengine.visualization import Visualizer
 
-from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED, ExportHook
-from gslora_det.engine.hooks.fates_hook import FatesHook
-from gslora_det.engine.hooks.method_hook import unlearning_detector
-from gslora_det.engine.hooks.progress_hook import ProgressHook
-from gslora_det.engine.hooks.stopwatch_hook import StopwatchHook
+from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED
 from gslora_det.engine.origin import check_original, first_original, known_original
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
@@ -37,7 +27,6 @@ from gslora_det.engine.record import (
     with_h,
 )
 from gslora_det.engine.rehearsal import named, rehearse
-from gslora_det.engine.runner import TaskRunner
 from gslora_det.engine.task_config import (
     BUFFERS,
     CONFIG,
@@ -46,26 +35,14 @@ from gslora_det.engine.task_config import (
     evaluation_config,
     task_config,
 )
-from gslora_det.files import (
-    atomic_write,
-    check_writable,
-    folder_lock,
-    remove_drafts,
-    write_json,
-)
-from gslora_det.methods import Method
+from gslora_det.engine.task_run import TaskRun, measure
+from gslora_det.evaluation import LEAST_AP
+from gslora_det.files import check_writable, folder_lock, remove_drafts, write_file, write_json
 from gslora_det.quiet import quiet
-from gslora_det.report import draw_curves, print_table, to_csv, to_markdown
+from gslora_det.report import print_table, write_results
 from gslora_det.report.fates import objects_in_words
-from gslora_det.report.tables import LEAST_AP
-from gslora_det.report.words import percent
-from gslora_det.weights import (
-    dataset_meta,
-    install_atomic_writer,
-    install_safe_loader,
-    last_checkpoint,
-    load_weights,
-)
+from gslora_det.weights import dataset_meta, install_atomic_writer, install_safe_loader
+from gslora_det.words import percent
 
 
 class UnlearningSequence:
@@ -160,24 +137,15 @@ class UnlearningSequence:
     def _save_config(self) -> None:
         """Keeps the whole config, so that the folder alone is enough to look at a run."""
         if is_main_process():
-            with atomic_write(self.work_dir / CONFIG) as draft:
-                draft.write_text(RunConfig(self.cfg.to_dict()).pretty_text, 'utf-8')
+            write_file(self.work_dir / CONFIG, RunConfig(self.cfg.to_dict()).pretty_text)
             self.record['config'] = file_entry(self.work_dir, self.work_dir / CONFIG)
-
-    def _runner(self, run_cfg: Config) -> Runner:
-        runner = TaskRunner.from_cfg(run_cfg)
-        runner.register_hook(ProgressHook(self.progress.step))
-        return runner
 
     def _measure_original(self) -> None:
         self.progress.stage('original model')
-        run_cfg = evaluation_config(self.cfg, self.work_dir / 'original', self.plan)
-        Path(run_cfg.work_dir).mkdir(exist_ok=True)
-        runner = self._runner(run_cfg)
-        weights = weights_before(self.record)['file']
-        load_weights(unlearning_detector(runner), weights)
-        with _closed_at_the_end(runner.visualizer):
-            results = runner.val()
+        folder = self.work_dir / 'original'
+        folder.mkdir(exist_ok=True)
+        results = measure(evaluation_config(self.cfg, folder, self.plan),
+                          weights_before(self.record)['file'], self.progress.step)
         self.record['original'] = dict(
             AP=null(results['coco/AP']), per_class=class_precisions(results, self.classes),
             splits=[split_metrics(results, f'_{task.number}') for task in self.plan])
@@ -207,36 +175,20 @@ class UnlearningSequence:
         if is_main_process():
             write_json(folder / BUFFERS, task.buffers)
         barrier()
-        unfinished = last_checkpoint(folder)
-        run_cfg.load_from, run_cfg.resume = unfinished, unfinished is not None
-        stopwatch = StopwatchHook()
-        runner = self._runner(run_cfg)
-        runner.register_hook(stopwatch)
-        model = unlearning_detector(runner)
-        if model.num_trainable():
-            # Of the plain detector, whose parts and names constructors look for.
-            runner.optim_wrapper = build_optim_wrapper(model.detector, run_cfg.optim_wrapper)
-        trainable = model.num_trainable()
+        run = TaskRun(run_cfg, self.progress.step)
         if task.number == 1:
-            self.progress.say(
-                f'trainable: {trainable:,} parameters, '
-                f'{100 * trainable / model.num_parameters:.2f} % of '
-                f'{model.num_parameters:,}')
-        with _closed_at_the_end(runner.visualizer):
-            runner.train()
-            results = runner.val()
+            total = run.model.num_parameters
+            self.progress.say(f'trainable: {run.trainable:,} parameters, '
+                              f'{100 * run.trainable / total:.2f} % of {total:,}')
+        results = run.run()
         metrics = with_h(split_metrics(results), before)
-        export = next(h for h in runner.hooks if isinstance(h, ExportHook))
-        objects = next((h.counts for h in runner.hooks if isinstance(h, FatesHook)), None)
         barrier()
+        images = sum(self.cfg.sequence[name].batch_size for name in run.model.method.branches)
         entry = dict(
             task=task.number, forgotten=list(task.split.forgotten), metrics=metrics,
             original=before, per_class=class_precisions(results, self.classes),
-            seconds=round(stopwatch.seconds, 1),
-            images_seen=self._images_seen(task, model.method, runner.world_size),
-            peak_memory=peak_memory(), trainable_parameters=trainable,
-            total_parameters=model.num_parameters, groups=export.norms, objects=objects or None,
-            buffers=task.buffers, merged=file_entry(self.work_dir, folder / MERGED))
+            **run.facts(images), buffers=task.buffers,
+            merged=file_entry(self.work_dir, folder / MERGED))
         if (folder / ADAPTER).exists():
             entry['adapter'] = file_entry(self.work_dir, folder / ADAPTER)
         self.record['tasks'].append(entry)
@@ -246,12 +198,8 @@ class UnlearningSequence:
                 checkpoint.unlink()
             (folder / 'last_checkpoint').unlink(missing_ok=True)
         self.progress.say(f'  {_one_line(metrics, before)}{self.progress.left()}')
-        if objects:
-            self.progress.say(f'  {objects_in_words(objects)}')
-
-    def _images_seen(self, task: TaskPlan, method: Method, world_size: int) -> int:
-        batch = sum(self.cfg.sequence[branch].batch_size for branch in method.branches)
-        return task.iters * batch * world_size + method.images_measured
+        if entry['objects']:
+            self.progress.say(f'  {objects_in_words(entry["objects"])}')
 
     def _task_config(self, task: TaskPlan, original: dict) -> Config:
         return task_config(self.cfg, task, self.work_dir, self.classes,
@@ -270,34 +218,13 @@ class UnlearningSequence:
         if not is_main_process():
             return
         print_table(self.record)
-        for name, text in (('results.md', to_markdown), ('results.csv', to_csv)):
-            with atomic_write(self.work_dir / name) as draft:
-                draft.write_text(text(self.record), 'utf-8')
-        with atomic_write(self.work_dir / 'curves.png') as draft:
-            draw_curves(self.record, draft)
+        write_results(self.record, self.work_dir)
         erased = self.work_dir / 'erased'
         pictures = f'\nPictures of erased boxes: {erased}' if erased.exists() else ''
         self.progress.say(
             f'\nTable: {self.work_dir / "results.md"}'
             f'\nCurves: {self.work_dir / "curves.png"}{pictures}'
             f'\nUnlearned detector: {self._start_weights()}')
-
-
-@contextlib.contextmanager
-def _closed_at_the_end(visualizer: Visualizer) -> Iterator[None]:
-    """MMEngine closes a visualizer after training, but the measurement is still to come."""
-    close, visualizer.close = visualizer.close, lambda: None
-    try:
-        yield
-    finally:
-        close()
-
-
-def peak_memory() -> int:
-    """Most memory that this process has had, in bytes: the GPU's where there is one."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _one_line(metrics: dict, before: dict) -> str:

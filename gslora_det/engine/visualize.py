@@ -112,5 +112,4 @@ def visualize(cfg: Config, original: str, unlearned: str, out: Path,
                 before[i].detections, after[i].detections, roles, names, score_thr)
             pictures.append(write_picture(picture, out, before[i].path, dataset))
             progress.step()
-    return dict(pictures=pictures,
-                fates=fate_summary(chain(*fates.values()), names, roles))
+    return dict(pictures=pictures, fates=fate_summary(chain(*fates.values()), names, roles))

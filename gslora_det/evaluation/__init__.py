@@ -3,11 +3,12 @@
 from gslora_det.evaluation.box_fates import BoxFate, box_fates, class_roles
 from gslora_det.evaluation.boxes import Detections, Objects
 from gslora_det.evaluation.fate_summary import fate_summary, found_again
-from gslora_det.evaluation.h_mean import h_mean
+from gslora_det.evaluation.measures import LEAST_AP, h_mean, h_ratio, mean_ap, ratio
 from gslora_det.evaluation.split_ap import class_ap, split_ap
 from gslora_det.evaluation.split_coco_metric import SplitCocoMetric
 
 __all__ = [
-    'BoxFate', 'Detections', 'Objects', 'SplitCocoMetric', 'box_fates', 'class_ap',
-    'class_roles', 'fate_summary', 'found_again', 'h_mean', 'split_ap',
+    'BoxFate', 'Detections', 'LEAST_AP', 'Objects', 'SplitCocoMetric', 'box_fates', 'class_ap',
+    'class_roles', 'fate_summary', 'found_again', 'h_mean', 'h_ratio', 'mean_ap', 'ratio',
+    'split_ap',
 ]

@@ -55,10 +55,8 @@ def class_roles(
     for role, names in (('forgotten', forgotten), ('old', old)):
         if len(names):
             resolve_classes(names, classes, where=role)
-    return tuple(
-        'forgotten' if name in forgotten else 'old' if name in old else 'retained'
-        for name in classes
-    )
+    return tuple('forgotten' if name in forgotten else 'old' if name in old else 'retained'
+                 for name in classes)
 
 
 def _match(iou: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -84,27 +82,21 @@ def _match(iou: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def _ghosts(objects: Objects, before: Detections, after: Detections, score_thr: float):
     """(M,) whether a detection is new and there is no object of its class, nor a crowd."""
 
-    def meets(boxes, labels, overlap):
+    def meets(labels, overlap):
         return ((overlap >= IOU_THR) & (labels[:, None] == after.labels)).any(0)
 
     confident = before.scores > score_thr
     in_crowd = overlaps(after.bboxes, objects.crowd_bboxes, 'iof').T
     explained = (
-        meets(objects.bboxes, objects.labels, overlaps(objects.bboxes, after.bboxes))
-        | meets(objects.crowd_bboxes, objects.crowd_labels, in_crowd)
-        | meets(before.bboxes[confident], before.labels[confident],
-                overlaps(before.bboxes[confident], after.bboxes))
+        meets(objects.labels, overlaps(objects.bboxes, after.bboxes))
+        | meets(objects.crowd_labels, in_crowd)
+        | meets(before.labels[confident], overlaps(before.bboxes[confident], after.bboxes))
     )
     return (after.scores > score_thr) & ~explained
 
 
-def box_fates(
-    objects: Objects,
-    before: Detections,
-    after: Detections,
-    roles: Sequence[str],
-    score_thr: float = 0.3,
-) -> list[BoxFate]:
+def box_fates(objects: Objects, before: Detections, after: Detections, roles: Sequence[str],
+              score_thr: float = 0.3) -> list[BoxFate]:
     """Tell what became of each object of one image, and list the ghosts.
 
     Detections and objects of a class are matched one to one, greedily by score as
@@ -122,15 +114,11 @@ def box_fates(
     Returns:
         The fates of all objects, in their order, then those of the ghosts.
     """
-    ious = [
-        overlaps(objects.bboxes, found.bboxes) * (found.scores > score_thr)
-        for found in (before, after)
-    ]
+    ious = [overlaps(objects.bboxes, found.bboxes) * (found.scores > score_thr)
+            for found in (before, after)]
     same = [objects.labels[:, None] == found.labels for found in (before, after)]
-    own_before, own_after = (
-        _match(iou * agree, found.scores)
-        for iou, agree, found in zip(ious, same, (before, after))
-    )
+    own_before, own_after = (_match(iou * agree, found.scores)
+                             for iou, agree, found in zip(ious, same, (before, after)))
     seen = [_match(iou, found.scores) >= 0 for iou, found in zip(ious, (before, after))]
 
     iou = ious[1]
@@ -161,7 +149,5 @@ def box_fates(
         )  # fmt: skip
 
     ghosts = np.flatnonzero(_ghosts(objects, before, after, score_thr))
-    return fates + [
-        BoxFate('ghost', int(after.labels[i]), after=i)
-        for i in ghosts.tolist() if i not in new_names
-    ]  # fmt: skip
+    return fates + [BoxFate('ghost', int(after.labels[i]), after=i)
+                    for i in ghosts.tolist() if i not in new_names]

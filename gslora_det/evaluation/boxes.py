@@ -31,10 +31,8 @@ class Objects(NamedTuple):
         fields = []
         for crowd in (False, True):
             found = [i for i in info['instances'] if bool(i['ignore_flag']) == crowd]
-            fields += [
-                np.array([i['bbox'] for i in found], float).reshape(-1, 4),
-                np.array([i['bbox_label'] for i in found], int),
-            ]
+            fields += [np.array([i['bbox'] for i in found], float).reshape(-1, 4),
+                       np.array([i['bbox_label'] for i in found], int)]
         return cls(*fields)
 
 

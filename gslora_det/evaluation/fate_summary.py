@@ -29,9 +29,7 @@ def found_again(fates: Iterable[BoxFate], roles: Sequence[str]) -> dict:
     return counts
 
 
-def fate_summary(
-    fates: Iterable[BoxFate], classes: Sequence[str], roles: Sequence[str]
-) -> dict:
+def fate_summary(fates: Iterable[BoxFate], classes: Sequence[str], roles: Sequence[str]) -> dict:
     """Count the fates of all images; the result can be written as JSON.
 
     Args:
@@ -61,12 +59,8 @@ def fate_summary(
 
     return dict(
         roles={role: dict(counts) for role, counts in by_role.items()},
-        confusion={
-            name: dict(confusion[name].most_common())
-            for name in classes if name in confusion
-        },
-        recall={
-            role: dict(objects=len(flags), before=share(flags, 0), after=share(flags, 1))
-            for role, flags in seen.items()
-        },
+        confusion={name: dict(confusion[name].most_common())
+                   for name in classes if name in confusion},
+        recall={role: dict(objects=len(flags), before=share(flags, 0), after=share(flags, 1))
+                for role, flags in seen.items()},
     )  # fmt: skip

@@ -21,28 +21,20 @@ def class_ap(coco_eval, max_dets: int | None = None) -> dict:
             Defaults to the last of them.
 
     Returns:
-        Category id to AP, in [0, 1] and unrounded; None for a class without ground
-        truth.
+        Category id to AP, in [0, 1] and unrounded; None for a class without ground truth.
     """
     precision = _precision_of_all_sizes(coco_eval, max_dets)
-    return {
-        int(cat_id): _mean(precision[:, :, column])
-        for column, cat_id in enumerate(coco_eval.params.catIds)
-    }
+    return {int(cat_id): mean_precision(precision[:, :, column])
+            for column, cat_id in enumerate(coco_eval.params.catIds)}
 
 
-def split_ap(
-    coco_eval,
-    cat_ids: Iterable[int],
-    protocol: str = 'full',
-    max_dets: int | None = None,
-) -> float | None:
+def split_ap(coco_eval, cat_ids: Iterable[int], protocol: str = 'full',
+             max_dets: int | None = None) -> float | None:
     """AP of a split of the classes, as if only these had been evaluated.
 
-    Equals the AP of a new ``COCOeval`` with ``params.catIds`` set to the split and,
-    in the ``reference`` protocol, ``params.imgIds`` to the images that have a ground
-    truth box (crowds count) of the split. Nothing is matched anew and ``coco_eval``
-    stays as it is.
+    Equals the AP of a new ``COCOeval`` with ``params.catIds`` set to the split and, in the
+    ``reference`` protocol, ``params.imgIds`` to the images that have a ground truth box (crowds
+    count) of the split. Nothing is matched anew and ``coco_eval`` stays as it is.
 
     Args:
         coco_eval: A ``COCOeval`` (pycocotools or faster_coco_eval with
@@ -71,18 +63,15 @@ def split_ap(
     if protocol == 'reference':
         coco_eval = _narrowed(coco_eval, columns, cat_ids, max_dets)
         columns = range(len(columns))
-    return _mean(_precision_of_all_sizes(coco_eval, max_dets)[:, :, list(columns)])
+    return mean_precision(_precision_of_all_sizes(coco_eval, max_dets)[:, :, list(columns)])
 
 
 def _narrowed(coco_eval, columns: list, cat_ids: list, max_dets: int | None):
     """Accumulate again over the split's classes and the images that show them."""
     params = copy.copy(coco_eval.params)
     num_images, num_areas = len(params.imgIds), len(params.areaRng)
-    shown = {
-        annotation['image_id']
-        for annotation in coco_eval.cocoGt.anns.values()
-        if annotation['category_id'] in cat_ids
-    }
+    shown = {annotation['image_id'] for annotation in coco_eval.cocoGt.anns.values()
+             if annotation['category_id'] in cat_ids}
     images = [i for i, image_id in enumerate(params.imgIds) if image_id in shown]
     area = params.areaRngLbl.index('all')
 
@@ -90,15 +79,8 @@ def _narrowed(coco_eval, columns: list, cat_ids: list, max_dets: int | None):
     matches = '_evalImgs_cpp' if hasattr(coco_eval, '_evalImgs_cpp') else 'evalImgs'
     per_image = getattr(coco_eval, matches)
     narrowed = copy.copy(coco_eval)
-    setattr(
-        narrowed,
-        matches,
-        [
-            per_image[(column * num_areas + area) * num_images + image]
-            for column in columns
-            for image in images
-        ],
-    )
+    setattr(narrowed, matches, [per_image[(column * num_areas + area) * num_images + image]
+                                for column in columns for image in images])
     params.catIds = cat_ids
     params.imgIds = [params.imgIds[image] for image in images]
     params.areaRng, params.areaRngLbl = [params.areaRng[area]], ['all']
@@ -124,7 +106,7 @@ def _max_dets_index(params, max_dets: int | None) -> int:
     return -1 if max_dets is None else allowed.index(max_dets)
 
 
-def _mean(precision: np.ndarray) -> float | None:
+def mean_precision(precision: np.ndarray) -> float | None:
     """Mean as in ``COCOeval.summarize``, where -1 marks a class without objects."""
     valid = precision[precision > -1]
     return float(np.mean(valid)) if valid.size else None

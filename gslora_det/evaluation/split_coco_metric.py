@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import io
 import os.path as osp
 import tempfile
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from mmdet.datasets.api_wrappers import COCO, COCOeval, COCOevalMP
+from mmdet.datasets.api_wrappers import COCO, COCOeval
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 from mmengine.fileio import load
@@ -18,28 +17,31 @@ from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
 from gslora_det.class_names import resolve_classes
-from gslora_det.evaluation.h_mean import h_mean
-from gslora_det.evaluation.split_ap import class_ap, split_ap
+from gslora_det.evaluation.coco_backends import (
+    box_evaluation,
+    import_faster,
+    number_annotations,
+    refuse_rounded_ids,
+)
+from gslora_det.evaluation.measures import h_mean
+from gslora_det.evaluation.split_ap import PROTOCOLS, class_ap, mean_precision, split_ap
 
 # The order of `COCOeval.stats` under MMDetection's names.
-STATS = (
-    'mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l',
-    'AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000',
-)  # fmt: skip
+STATS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l',
+         'AR@100', 'AR@300', 'AR@1000', 'AR_s@1000', 'AR_m@1000', 'AR_l@1000')
 
 
 @METRICS.register_module()
 class SplitCocoMetric(CocoMetric):
     """COCO metric that also measures each split of the classes.
 
-    Beside the results of ``CocoMetric`` (those of boxes here unrounded) it gives
-    ``AP`` over all classes and, for each split, ``AP_<split>`` over all images and
-    ``AP_<split>_reference`` over the images that show the split's classes. With
-    ``original`` and the splits ``retained`` and ``forgotten`` it adds ``H`` and
-    ``H_reference``. They count 100 detections an image, like ``bbox_mAP``. A split
-    without ground truth is NaN. However many splits there are, boxes are matched once;
-    where ``metric_items`` asks for no object size, for objects of all sizes only, which
-    is four times less work.
+    Beside the results of ``CocoMetric`` (those of boxes here unrounded) it gives ``AP`` over all
+    classes and, for each split, ``AP_<split>`` over all images and ``AP_<split>_reference`` over
+    the images that show the split's classes. With ``original`` and the splits ``retained`` and
+    ``forgotten`` it adds ``H`` and ``H_reference``. They count 100 detections an image, like
+    ``bbox_mAP``. A split without ground truth is NaN. However many splits there are, boxes are
+    matched once; where ``metric_items`` asks for no object size, for objects of all sizes only,
+    which is four times less work.
 
     Args:
         splits: Split name to class names, e.g. ``dict(retained=[...],
@@ -50,47 +52,34 @@ class SplitCocoMetric(CocoMetric):
         **kwargs: All options of ``CocoMetric``.
 
     Raises:
-        ValueError: If an option is unknown or does not go with another, if the backend
-            would round ids, or, once the data set is known, if a split names a class
-            that it does not have.
+        ValueError: If an option is unknown or does not go with another, if the backend would round
+            ids, or, once the data set is known, if a split names a class that it does not have.
         ImportError: If the backend is not installed.
     """
 
-    def __init__(
-        self,
-        *args,
-        splits: Mapping[str, Sequence[str]] | None = None,
-        original: Mapping[str, float | None] | None = None,
-        backend: str = 'pycocotools',
-        **kwargs,
-    ):
+    def __init__(self, *args, splits: Mapping[str, Sequence[str]] | None = None,
+                 original: Mapping[str, float | None] | None = None,
+                 backend: str = 'pycocotools', **kwargs):
         with _quiet():
             super().__init__(*args, **kwargs)
         if self._coco_api is not None:
-            _number_annotations(self._coco_api)
+            number_annotations(self._coco_api)
         self.splits = dict(splits or {})
         self.original = dict(original or {})
         if self.splits and 'bbox' not in self.metrics:
-            raise ValueError(
-                f"splits are measured on boxes but metric is {self.metrics}; add 'bbox'"
-            )
+            raise ValueError(f'splits are measured on boxes but metric is {self.metrics}; add '
+                             "'bbox'")
         unknown = set(self.original) - {'forgotten', 'forgotten_reference'}
         if unknown:
-            raise ValueError(
-                f'original has unknown keys {sorted(unknown)}; '
-                'it may give forgotten and forgotten_reference'
-            )
+            raise ValueError(f'original has unknown keys {sorted(unknown)}; it may give '
+                             'forgotten and forgotten_reference')
         if backend not in ('pycocotools', 'faster_coco_eval'):
-            raise ValueError(
-                f'unknown backend {backend!r}; use pycocotools or faster_coco_eval'
-            )
+            raise ValueError(f'unknown backend {backend!r}; use pycocotools or faster_coco_eval')
         if backend == 'faster_coco_eval' and self.use_mp_eval:
-            raise ValueError(
-                'use_mp_eval does not go with faster_coco_eval; remove it'
-            )
-        self._faster = _import_faster() if backend == 'faster_coco_eval' else None
+            raise ValueError('use_mp_eval does not go with faster_coco_eval; remove it')
+        self._faster = import_faster() if backend == 'faster_coco_eval' else None
         if self._faster and self._coco_api is not None:
-            _refuse_rounded_ids(self._coco_api)
+            refuse_rounded_ids(self._coco_api)
 
     @property
     def dataset_meta(self) -> dict | None:
@@ -155,9 +144,7 @@ class SplitCocoMetric(CocoMetric):
         with _quiet():
             coco_eval = self._evaluate_boxes(results, any('_' + size in name for name in names
                                                           for size in 'sml'))
-        values = {
-            f'bbox_{name}': float(coco_eval.stats[STATS.index(name)]) for name in names
-        }
+        values = {f'bbox_{name}': float(coco_eval.stats[STATS.index(name)]) for name in names}
         if self.classwise:
             values.update(self._classwise(coco_eval))
         values.update(self._splitwise(coco_eval))
@@ -171,22 +158,12 @@ class SplitCocoMetric(CocoMetric):
             if self._coco_api is None:
                 self._coco_api = COCO(self.gt_to_coco_json(ground_truth, prefix))
             if self.cat_ids is None:
-                self.cat_ids = self._coco_api.get_cat_ids(
-                    cat_names=self.dataset_meta['classes']
-                )
+                self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
             if self.img_ids is None:
                 self.img_ids = self._coco_api.get_img_ids()
             detections = load(self.results2json(predictions, prefix)['bbox'])
 
-        if self._faster:
-            coco = self._faster.COCO(self._coco_api.dataset)
-            coco_eval = self._faster.COCOeval_faster(
-                coco, _load_detections(coco, detections), 'bbox', separate_eval=True
-            )
-        else:
-            evaluation = COCOevalMP if self.use_mp_eval else COCOeval
-            coco = self._coco_api
-            coco_eval = evaluation(coco, _load_detections(coco, detections), 'bbox')
+        coco_eval = box_evaluation(self._coco_api, detections, self._faster, self.use_mp_eval)
         coco_eval.params.catIds = self.cat_ids
         coco_eval.params.imgIds = self.img_ids
         coco_eval.params.maxDets = list(self.proposal_nums)
@@ -213,10 +190,8 @@ class SplitCocoMetric(CocoMetric):
         for name, names in self.splits.items():
             # An annotation file may lack a class of the data set: no ground truth.
             cat_ids = [id_of[each] for each in names if each in id_of]
-            full, reference = (
-                split_ap(coco_eval, cat_ids, protocol, max_dets)
-                for protocol in ('full', 'reference')
-            )
+            full, reference = (split_ap(coco_eval, cat_ids, protocol, max_dets)
+                               for protocol in PROTOCOLS)
             values[f'AP_{name}'], values[f'AP_{name}_reference'] = full, reference
             rows.append([name, len(names), _shown(full), _shown(reference)])
 
@@ -224,12 +199,9 @@ class SplitCocoMetric(CocoMetric):
             for suffix in ('', '_reference'):
                 if f'forgotten{suffix}' in self.original:
                     values[f'H{suffix}'] = h_mean(
-                        values[f'AP_retained{suffix}'],
-                        self.original[f'forgotten{suffix}'],
-                        values[f'AP_forgotten{suffix}'],
-                    )
-            pair = (_shown(values.get('H')), _shown(values.get('H_reference')))
-            rows.append(['H', '', *pair])
+                        values[f'AP_retained{suffix}'], self.original[f'forgotten{suffix}'],
+                        values[f'AP_forgotten{suffix}'])
+            rows.append(['H', '', *(_shown(values.get(key)) for key in ('H', 'H_reference'))])
         _log_table(rows)
         return {key: _number(value) for key, value in values.items()}
 
@@ -243,69 +215,16 @@ class SplitCocoMetric(CocoMetric):
         for column, (cat_id, ap) in enumerate(aps.items()):
             # [IoU, recall, object size] with the most detections an image.
             curve = precision[:, :, column, :, -1]
-            parts = [
-                curve[np.isclose(params.iouThrs, threshold), :, 0]
-                for threshold in (0.5, 0.75)
-            ]
+            parts = [curve[np.isclose(params.iouThrs, iou), :, 0] for iou in (0.5, 0.75)]
             parts += [curve[:, :, size] for size in sizes]
-            means = [part[part > -1].mean() if (part > -1).any() else None
-                     for part in parts]  # fmt: skip
-            rows.append([name_of[cat_id], _shown(ap), *map(_shown, means)])
+            rows.append([name_of[cat_id], _shown(ap), *(_shown(mean_precision(p)) for p in parts)])
         _log_table(rows)
-        return {
-            f'{name_of[cat_id]}_precision': _number(ap) for cat_id, ap in aps.items()
-        }
+        return {f'{name_of[cat_id]}_precision': _number(ap) for cat_id, ap in aps.items()}
 
     def _category_ids(self) -> dict:
         """Class name to category id of the annotation file."""
         categories = self._coco_api.load_cats(self.cat_ids)
         return {category['name']: category['id'] for category in categories}
-
-
-def _import_faster():
-    try:
-        return importlib.import_module('faster_coco_eval')
-    except ImportError as error:
-        raise ImportError(
-            "backend='faster_coco_eval' is not installed; "
-            'run: pip install faster-coco-eval'
-        ) from error
-
-
-def _number_annotations(coco) -> None:
-    """Give annotations the ids 1, 2, …
-
-    COCOeval notes by its id which object a detection found and takes 0 for none: what
-    finds an object of id 0 would count as false.
-    """
-    for number, annotation in enumerate(coco.dataset['annotations'], 1):
-        annotation['id'] = number
-    coco.anns = {each['id']: each for each in coco.dataset['annotations']}
-
-
-def _refuse_rounded_ids(coco) -> None:
-    """faster_coco_eval keeps ids as floating-point numbers."""
-    for what, entries in (('image', coco.imgs), ('category', coco.cats)):
-        far = [key for key in entries if abs(key) > 2**53]
-        if far:
-            raise ValueError(
-                f'{what} ids beyond 2^53: {len(far)} (the first is {far[0]}), which '
-                'faster_coco_eval would round; use backend pycocotools'
-            )
-
-
-def _load_detections(coco, detections: list):
-    """``coco.loadRes``, which older tools cannot do for an empty list."""
-    if detections:
-        return coco.loadRes(detections)
-    empty = type(coco)()
-    empty.dataset = dict(
-        images=coco.dataset['images'],
-        categories=coco.dataset['categories'],
-        annotations=[],
-    )
-    empty.createIndex()
-    return empty
 
 
 def _quiet():

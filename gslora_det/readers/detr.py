@@ -1,7 +1,6 @@
 """The DETR family: places are queries."""
 
 import inspect
-import math
 from contextlib import contextmanager
 from typing import Iterator, List, Optional, Tuple
 
@@ -17,15 +16,13 @@ from mmdet.models.detectors import (
 from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
 from torch import Tensor, nn
 
+from gslora_det.class_rows import fresh_logit
 from gslora_det.readers.base import Reader, image_sizes, on_ignored
 from gslora_det.readers.batch import Batch, join
 from gslora_det.readers.odds import softmax_odds
 from gslora_det.readers.reading import Losses, Matched, Reading
 from gslora_det.readers.tap import Call, tapped
 from gslora_det.registry import READERS
-
-# A score of 0.01 where the embedding says nothing: the prior of a focal loss.
-_PRIOR = -math.log(99)
 
 
 @READERS.register_module()
@@ -114,7 +111,7 @@ class DETRReader(Reader):
         """MMDet's loss of the last decoder layer or of all, see :meth:`Reader.losses`."""
         logits, boxes, states = (part if aux_losses else part[-1:] for part in reading.outputs)
         if sink is not None:
-            column = (states @ sink.to(states) + _PRIOR)[..., None]
+            column = (states @ sink.to(states) + fresh_logit())[..., None]
             known = self.num_classes
             logits = torch.cat([logits[..., :known], column, logits[..., known:]], -1)
         sizes = image_sizes(reading.samples, boxes)

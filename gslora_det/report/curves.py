@@ -68,9 +68,7 @@ def draw_norms(figure, axes, tasks):
         tasks (list[dict]): The finished tasks of ``sequence.json``, some with groups.
     """
     names = list(dict.fromkeys(n for task in tasks for n in task.get('groups', ())))
-    norms = np.array(
-        [[task.get('groups', {}).get(n, np.nan) for task in tasks] for n in names]
-    )
+    norms = np.array([[task.get('groups', {}).get(n, np.nan) for task in tasks] for n in names])
     colours = LinearSegmentedColormap.from_list('norms', ['#BFDCEF', '#08306B'])
     # Only an exact zero lies under the smallest positive number.
     scale = Normalize(np.finfo(float).tiny, np.nanmax(norms) or 1.0)

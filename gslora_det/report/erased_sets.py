@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from gslora_det.evaluation import mean_ap
+
 
 class ErasedSet(NamedTuple):
     """The classes that one task erased, and their AP (a fraction, or None) over time.
@@ -21,21 +23,6 @@ class ErasedSet(NamedTuple):
     after: list[float | None]
 
 
-def mean_ap(per_class, names) -> float | None:
-    """Mean AP of some classes, which is COCO's AP over them.
-
-    Args:
-        per_class (dict[str, float | None]): AP of each class; None where there is no
-            object to find.
-        names (list[str]): The classes.
-
-    Returns:
-        A fraction, or None if none of them was measured.
-    """
-    measured = [per_class[name] for name in names if per_class[name] is not None]
-    return sum(measured) / len(measured) if measured else None
-
-
 def erased_sets(record) -> list[ErasedSet]:
     """One row a task: the matrix that shows whether anything comes back.
 
@@ -44,10 +31,8 @@ def erased_sets(record) -> list[ErasedSet]:
     """
     tasks = record['tasks']
     return [
-        ErasedSet(
-            task['task'], task['forgotten'],
-            mean_ap(record['original']['per_class'], task['forgotten']),
-            [None] * i + [mean_ap(t['per_class'], task['forgotten']) for t in tasks[i:]],
-        )
+        ErasedSet(task['task'], task['forgotten'],
+                  mean_ap(record['original']['per_class'], task['forgotten']),
+                  [None] * i + [mean_ap(t['per_class'], task['forgotten']) for t in tasks[i:]])
         for i, task in enumerate(tasks)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gslora_det.evaluation.box_fates import ROLES
-from gslora_det.report.words import share
+from gslora_det.words import share
 
 MEANINGS = {
     'erased': 'of a forgotten class; the original found it, nothing finds it now',

@@ -12,11 +12,11 @@ from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from gslora_det.evaluation import LEAST_AP, mean_ap
 from gslora_det.report.curves import PALETTE, draw_ap, draw_norms
-from gslora_det.report.erased_sets import mean_ap
-from gslora_det.report.tables import LEAST_AP, results_rows
+from gslora_det.report.tables import results_rows
 from gslora_det.report.verdict import GONE, SMALL_COST
-from gslora_det.report.words import share
+from gslora_det.words import share
 
 LIMITS = dict(retained=SMALL_COST, forgotten=GONE)  # shares of a class's original AP
 COLUMN = 25  # more classes than this are drawn in two columns
@@ -89,8 +89,7 @@ def classes_svgs(record, names, role: str) -> list[Markup]:
         One plot, or the two halves of many classes; none if no class was measured.
     """
     first, last = record['original']['per_class'], record['tasks'][-1]['per_class']
-    names = [name for name in names
-             if (first[name] or 0) >= LEAST_AP and last[name] is not None]
+    names = [name for name in names if (first[name] or 0) >= LEAST_AP and last[name] is not None]
     left = {name: last[name] / first[name] for name in names}
     names.sort(key=left.get, reverse=role == 'forgotten')
     if not names:
@@ -105,8 +104,7 @@ def _classes_svg(first, last, left, names, role, top) -> Markup:
     before, after = (100 * np.array([ap[name] for name in names]) for ap in (first, last))
     colour, limit = dict(retained='#0072B2', forgotten='#D55E00')[role], LIMITS[role]
     beyond = [left[n] < limit if role == 'retained' else left[n] > limit for n in names]
-    labels = [f'{name}: {share(left[name])}' if far else name
-              for name, far in zip(names, beyond)]
+    labels = [f'{name}: {share(left[name])}' if far else name for name, far in zip(names, beyond)]
     figure, rows = _figure(4.8, 0.2 * len(names) + 1.4), np.arange(len(names))
     axes = figure.subplots()
     axes.hlines(rows, before, after, colors='#BBBBBB', linewidth=2)

@@ -95,19 +95,15 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
     *earlier, last = (task['forgotten'] for task in record['tasks'])
     old = [*record.get('erased_before', ()), *(name for names in earlier for name in names)]
     roles = class_roles(classes, last, old)
-    fates = {
-        i: box_fates(first.objects, first.detections, after[i].detections, roles, score_thr)
-        for i, first in before.items()
-    }
+    fates = {i: box_fates(first.objects, first.detections, after[i].detections, roles, score_thr)
+             for i, first in before.items()}
     chosen = choose_images(fates, number)
     if not chosen:
         raise ValueError('there is no picture to show: allow at least one, of a data set with '
                          'objects, or leave the gallery out')
-    pictures = [_picture(before[i], after[i], fates[i], roles, classes, score_thr)
-                for i in chosen]
+    pictures = [_picture(before[i], after[i], fates[i], roles, classes, score_thr) for i in chosen]
     every = (fate for found in fates.values() for fate in found)
-    return Gallery(fate_summary(every, classes, roles), pictures, score_thr,
-                   len(fates))
+    return Gallery(fate_summary(every, classes, roles), pictures, score_thr, len(fates))
 
 
 def typical_picture(gallery: Gallery) -> Picture:
@@ -129,11 +125,9 @@ def _picture(before, after, fates, roles, classes, score_thr) -> Picture:
     drawn = Image.fromarray(panels['before']), Image.fromarray(panels['after'])
     for panel in drawn:
         panel.thumbnail((MAX_SIDE, MAX_SIDE))
-    return Picture(
-        name=Path(before.path).name,
-        boxes=[(classes[fate.label], fate.fate) for fate in fates],
-        before=_data_uri(drawn[0]), after=_data_uri(drawn[1]), size=drawn[0].size,
-    )
+    return Picture(name=Path(before.path).name,
+                   boxes=[(classes[fate.label], fate.fate) for fate in fates],
+                   before=_data_uri(drawn[0]), after=_data_uri(drawn[1]), size=drawn[0].size)
 
 
 def _data_uri(image: Image.Image) -> str:

@@ -8,14 +8,15 @@ from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from gslora_det.evaluation import LEAST_AP
 from gslora_det.evaluation.box_fates import IOU_THR
 from gslora_det.report import figures
 from gslora_det.report.erased_sets import erased_sets
 from gslora_det.report.fates import MEANINGS, fate_rows, fates_in_words
 from gslora_det.report.gallery import Gallery, typical_picture
-from gslora_det.report.tables import LEAST_AP, LEGEND, results_rows, results_table
+from gslora_det.report.tables import LEGEND, results_rows, results_table
 from gslora_det.report.verdict import so_far, verdict
-from gslora_det.report.words import percent, plural, share
+from gslora_det.words import percent, plural, share
 
 _SECTIONS = dict(
     tasks='After each request', back='Does anything come back?',

@@ -2,22 +2,19 @@
 
 import csv
 import io
-from typing import Iterable, List, Optional
+from typing import Iterable, List
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from gslora_det.evaluation import h_ratio, ratio
 from gslora_det.report.fates import objects_table
 
-PROTOCOLS = {
-    'full': 'All validation images',
-    'reference': "Reference protocol: only images that contain the split's classes",
-}
+PROTOCOLS = {'full': 'All validation images',
+             'reference': "Reference protocol: only images that contain the split's classes"}
 OBJECTS = ('Objects: retained ones that the original finds above a score and now are lost; erased '
            'ones that are found under another name')
-# Less than this in the original is no measure of what became of it.
-LEAST_AP = 0.02
 # Column title, key of a row, format of its value.
 _COLUMNS = (
     ('Task', 'task', '{}'),
@@ -31,32 +28,12 @@ _COLUMNS = (
     ('Active', 'active_groups', '{}'),
     ('Seconds', 'seconds', '{:.0f}'),
 )
-LEGEND = (
-    'AP is COCO AP@[.50:.95] with 100 detections an image; AP, H and ratios are '
-    'in percent. r: retained, f: forgotten in this task, o: erased in earlier tasks, '
-    'orig: the original model on the same classes. H: harmonic mean of AP_r and the '
-    'drop of AP_f; H_max: H of a perfect erasure; H/H_max counts as 100 at most. '
-    'Erased: classes erased so far. Active: groups whose norm is not zero. '
-    '—: nothing to measure or to compare with.'
-)
-
-
-def ratio(value: Optional[float], whole: Optional[float]) -> Optional[float]:
-    """``value / whole``; None where one of them was not measured or the whole is nearly zero.
-
-    Nearly zero is below :data:`LEAST_AP`.
-    """
-    return None if value is None or (whole or 0) < LEAST_AP else value / whole
-
-
-def h_ratio(metrics: dict) -> Optional[float]:
-    """H over H_max, at most 1; see :func:`ratio`.
-
-    H_max takes the original's AP on the retained classes: where that rose a little, H is above
-    it, but no erasure is more than perfect.
-    """
-    found = ratio(metrics.get('H'), metrics.get('H_max'))
-    return None if found is None else min(found, 1.0)
+LEGEND = ('AP is COCO AP@[.50:.95] with 100 detections an image; AP, H and ratios are '
+          'in percent. r: retained, f: forgotten in this task, o: erased in earlier tasks, '
+          'orig: the original model on the same classes. H: harmonic mean of AP_r and the '
+          'drop of AP_f; H_max: H of a perfect erasure; H/H_max counts as 100 at most. '
+          'Erased: classes erased so far. Active: groups whose norm is not zero. '
+          '—: nothing to measure or to compare with.')
 
 
 def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
@@ -65,6 +42,16 @@ def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
     lines = [titles, ['---'] + ['---:'] * (len(titles) - 1), *rows]
     lines = [[cell.replace('|', r'\|') for cell in line] for line in lines]
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
+
+
+def csv_table(rows: List[dict], keys: Iterable[str] = ()) -> str:
+    """Rows of one kind as CSV, under a line of their keys; ``keys`` are those of no rows."""
+    text, keys = io.StringIO(), [*(rows[0] if rows else keys)]
+    if keys:
+        writer = csv.DictWriter(text, keys, lineterminator='\n')
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
 
 
 def results_rows(record, protocol='full'):
@@ -116,10 +103,8 @@ def results_table(record, protocol='full'):
         decimal; ``—`` where there is nothing to measure.
     """
     rows = [
-        [
-            '—' if row[key] is None else form.format(row[key]).rstrip('%')
-            for _, key, form in _COLUMNS
-        ]
+        ['—' if row[key] is None else form.format(row[key]).rstrip('%')
+         for _, key, form in _COLUMNS]
         for row in results_rows(record, protocol)
     ]
     return [title for title, _, _ in _COLUMNS], rows
@@ -161,17 +146,8 @@ def to_csv(record):
         str: CSV with the keys of :func:`results_rows` after ``protocol``. Fractions
         in full precision; an empty field where there is nothing to measure.
     """
-    rows = [
-        {'protocol': protocol, **row}
-        for protocol in PROTOCOLS
-        for row in results_rows(record, protocol)
-    ]
-    text = io.StringIO()
-    fields = rows[0] if rows else ['protocol']
-    writer = csv.DictWriter(text, fields, lineterminator='\n')
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_table([{'protocol': protocol, **row} for protocol in PROTOCOLS
+                      for row in results_rows(record, protocol)], ['protocol'])
 
 
 def print_table(record):

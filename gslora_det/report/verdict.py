@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gslora_det.report.erased_sets import erased_sets, mean_ap
+from gslora_det.evaluation import LEAST_AP, mean_ap
+from gslora_det.report.erased_sets import erased_sets
 from gslora_det.report.fates import found_forgotten, found_retained
-from gslora_det.report.tables import LEAST_AP
-from gslora_det.report.words import percent, plural, share
+from gslora_det.words import percent, plural, share
 
 # Conventions of this report, stated in it; all are shares of what the original model has
 # on the same classes; where that is below LEAST_AP, nothing is judged.

@@ -45,20 +45,14 @@ def _scale_and_font(size, panels: Sequence[Sequence[Mark]]) -> tuple[int, int]:
 
 def _panel(image: Image.Image, marks: Sequence[Mark], scale: int, size: int) -> Image.Image:
     """The enlarged image with outlines and labels."""
-    picture = image.resize(
-        (image.width * scale, image.height * scale), Image.Resampling.BICUBIC
-    )
+    picture = image.resize((image.width * scale, image.height * scale), Image.Resampling.BICUBIC)
     limit = np.array(picture.size * 2) - 1
-    marks = [
-        m._replace(box=np.round(m.box * scale).clip(0, limit).astype(int).tolist())
-        for m in sorted(marks, key=lambda m: ORDER.index(m.style))
-    ]
+    marks = [m._replace(box=np.round(m.box * scale).clip(0, limit).astype(int).tolist())
+             for m in sorted(marks, key=lambda m: ORDER.index(m.style))]
     for mark in marks:
         draw_outline(picture, mark.box, mark.style)
-    draw_labels(picture, [
-        Label(m.box, m.words, m.style, needed=m.style is not RETAINED)
-        for m in reversed(marks)
-    ], size)  # fmt: skip
+    draw_labels(picture, [Label(m.box, m.words, m.style, needed=m.style is not RETAINED)
+                          for m in reversed(marks)], size)
     return picture
 
 
@@ -68,12 +62,11 @@ def draw_panels(
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Draw what both models find in an image, and what is there.
 
-    Solid outlines are found, dashed ones are not. Blue is retained, vermillion is to
-    be erased or, dashed and with its name struck out, erased. Thick yellow and black
-    is unwanted: a class still found, a new name, a ghost, or, dashed, a retained
-    object that was lost. Grey in the ground truth: the original missed it too. The
-    square before a name is the colour of its class in all pictures. In a crowd, labels
-    of retained boxes that would hide other labels are left out.
+    Solid outlines are found, dashed ones are not. Blue is retained, vermillion is to be erased or,
+    dashed and with its name struck out, erased. Thick yellow and black is unwanted: a class still
+    found, a new name, a ghost, or, dashed, a retained object that was lost. Grey in the ground
+    truth: the original missed it too. The square before a name is the colour of its class in all
+    pictures. In a crowd, labels of retained boxes that would hide other labels are left out.
 
     Pillow draws, and not MMDet's ``DetLocalVisualizer``: that one cannot strike words
     out, move labels apart or put a casing around a line. Its backends get the finished
@@ -100,17 +93,12 @@ def draw_panels(
             f'image must be uint8 of shape (H, W, 3), got {image.dtype} {image.shape}'
         )
     fates = box_fates(objects, before, after, roles, score_thr)
-    marks = dict(
-        before=marks_before(before, classes, roles, score_thr),
-        after=marks_after(fates, before, after, classes, roles, score_thr),
-        truth=marks_truth(objects, fates, classes, roles),
-    )
+    marks = dict(before=marks_before(before, classes, roles, score_thr),
+                 after=marks_after(fates, before, after, classes, roles, score_thr),
+                 truth=marks_truth(objects, fates, classes, roles))
     picture = Image.fromarray(image)
     scale, size = _scale_and_font(picture.size, list(marks.values()))
-    return {
-        name: np.asarray(_panel(picture, found, scale, size))
-        for name, found in marks.items()
-    }
+    return {name: np.asarray(_panel(picture, found, scale, size)) for name, found in marks.items()}
 
 
 def _caption_after(fates: Sequence[BoxFate]) -> str:

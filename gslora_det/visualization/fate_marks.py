@@ -44,10 +44,8 @@ def marks_before(before: Detections, classes, roles, score_thr: float) -> list[M
     ]  # fmt: skip
 
 
-def marks_after(
-    fates: Sequence[BoxFate], before: Detections, after: Detections, classes, roles,
-    score_thr: float
-) -> list[Mark]:  # fmt: skip
+def marks_after(fates: Sequence[BoxFate], before: Detections, after: Detections, classes, roles,
+                score_thr: float) -> list[Mark]:
     """Marks of the unlearned model's detections, and of what it finds no longer."""
     fate_of = {fate.after: fate for fate in fates if fate.after is not None}
     marks = []

@@ -72,11 +72,9 @@ def label_size(words: Sequence[Words], size: int) -> tuple[int, int]:
 def _beside(size, box, bounds) -> np.ndarray:
     """(12, 2) left upper corners where a label lies beside its box, the best ones first."""
     (w, h), (x1, y1, x2, y2) = size, box
-    places = np.array([
-        (x1, y1 - h), (x1, y2), (x2 - w, y1 - h), (x2 - w, y2),
-        (x1, y1), (x1, y2 - h), (x2 - w, y1), (x2 - w, y2 - h),
-        (x2, y1), (x1 - w, y1), (x2, y2 - h), (x1 - w, y2 - h),
-    ])  # fmt: skip
+    places = np.array([(x1, y1 - h), (x1, y2), (x2 - w, y1 - h), (x2 - w, y2),
+                       (x1, y1), (x1, y2 - h), (x2 - w, y1), (x2 - w, y2 - h),
+                       (x2, y1), (x1 - w, y1), (x2, y2 - h), (x1 - w, y2 - h)])
     return places.clip(0, np.maximum(np.array(bounds) - size, 0))
 
 

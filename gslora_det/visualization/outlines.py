@@ -47,8 +47,6 @@ def draw_outline(picture: Image.Image, box: Sequence[int], style: Style) -> None
     depth = np.minimum(row_depth, np.minimum(columns, x2 - x1 - columns))
     along = np.where(row_depth < width + 2 * edge, columns, rows)
     dashes = (along // (3 * width) % 2 == 0) | (not style.dashed)
-    for colour, band in (
-        (style.casing, depth < width + 2 * edge),
-        (style.line, (edge <= depth) & (depth < edge + width)),
-    ):
+    for colour, band in ((style.casing, depth < width + 2 * edge),
+                         (style.line, (edge <= depth) & (depth < edge + width))):
         picture.paste(colour, (x1, y1), Image.fromarray(band & dashes))

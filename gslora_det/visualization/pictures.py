@@ -8,8 +8,7 @@ from PIL import Image
 from gslora_det.files import atomic_write
 
 
-def write_picture(picture: np.ndarray, folder: Union[str, Path], image: str,
-                  dataset: Any) -> Path:
+def write_picture(picture: np.ndarray, folder: Union[str, Path], image: str, dataset: Any) -> Path:
     """Writes the picture of a validation image as PNG, atomically.
 
     It is named as the image below the data set's folder of images: ``video1/0001.jpg``

@@ -9,13 +9,7 @@ from gslora_det.weights.checkpoint import (
     save_weights,
 )
 from gslora_det.weights.safe_mmengine import install_atomic_writer, install_safe_loader
-from gslora_det.weights.sources import (
-    check_exists,
-    exists,
-    fetch,
-    last_checkpoint,
-    local_path,
-)
+from gslora_det.weights.sources import check_exists, exists, fetch, last_checkpoint, local_path
 from gslora_det.weights.trained_on import check_classes, dataset_meta
 from gslora_det.weights.unpickling import CheckpointError
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from gslora_det.files import atomic_write
+from gslora_det.files import write_file
 from gslora_det.weights.checkpoint import read_safetensors
 from gslora_det.weights.unpickling import CheckpointError
 from gslora_det.weights.writable import finite_copies
@@ -29,8 +29,7 @@ def save_adapter(state: Dict[str, Tensor], path: Union[str, Path],
     state = finite_copies(state, path)
     metadata = dict(metadata, format_version=ADAPTER_FORMAT)
     content = save(state, dict(metadata, sha256=_digest(state, metadata)))
-    with atomic_write(path) as draft:
-        draft.write_bytes(content)
+    write_file(path, content)
 
 
 def weights_digest(state: Dict[str, Tensor]) -> str:

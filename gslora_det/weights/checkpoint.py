@@ -14,7 +14,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from gslora_det.files import atomic_write
+from gslora_det.files import write_file
 from gslora_det.weights.sources import check_exists, fetch
 from gslora_det.weights.unpickling import CheckpointError, unpickle
 from gslora_det.weights.writable import finite_copies, plain
@@ -115,8 +115,7 @@ def load_weights(module: nn.Module, source: Union[str, Path, Dict[str, Tensor]],
         if keys]
     if problems:
         where = 'the weights do' if isinstance(source, dict) else f'{source} does'
-        raise CheckpointError(f'{where} not fit {type(module).__name__}; '
-                              + '; '.join(problems))
+        raise CheckpointError(f'{where} not fit {type(module).__name__}; ' + '; '.join(problems))
     module.load_state_dict(given, strict=False)
 
 
@@ -151,5 +150,4 @@ def save_weights(state: Dict[str, Tensor], path: Union[str, Path], meta: dict,
     # Into memory first: what the disk refuses is then an OSError, which says so.
     content = io.BytesIO()
     torch.save(dict(meta=plain(meta), state_dict=collections.OrderedDict(state)), content)
-    with atomic_write(path) as draft:
-        draft.write_bytes(content.getvalue())
+    write_file(path, content.getvalue())

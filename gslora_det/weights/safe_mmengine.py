@@ -6,7 +6,7 @@ from typing import Any, Union
 from mmengine.fileio import LocalBackend
 from mmengine.runner import checkpoint as mmengine_checkpoint
 
-from gslora_det.files import atomic_write
+from gslora_det.files import write_file
 from gslora_det.weights.checkpoint import read_checkpoint
 from gslora_det.weights.unpickling import unpickle
 
@@ -40,7 +40,6 @@ def install_safe_loader() -> None:
 def install_atomic_writer() -> None:
     """Makes MMEngine write checkpoints atomically: a killed run leaves no half of one."""
     def put(self: LocalBackend, obj: bytes, filepath: Union[str, Path]) -> None:
-        with atomic_write(filepath) as draft:
-            draft.write_bytes(obj)
+        write_file(filepath, obj)
 
     LocalBackend.put = put

@@ -52,8 +52,7 @@ def fetch(source: Union[str, Path]) -> Path:
 
 def exists(source: Union[str, Path]) -> bool:
     """Whether there is a file, or a URL that may be downloaded."""
-    return isinstance(source, (str, Path)) and (
-        _is_url(source) or local_path(source).is_file())
+    return isinstance(source, (str, Path)) and (_is_url(source) or local_path(source).is_file())
 
 
 def check_exists(source: Union[str, Path]) -> None:

@@ -4,8 +4,7 @@ import pytest
 from mmengine.config import Config
 from support import CONFIGS, ROOT, locked_by_another, run_tool
 
-from gslora_det.comparison.cells import TUNING, Cell, Comparison
-from gslora_det.comparison.tables import write_results
+from gslora_det.comparison import TUNING, Cell, Comparison, run_cells, write_results
 from gslora_det.registry import METHODS
 
 # Stands in for tools/train.py: writes a record as a sequence does, or fails.
@@ -105,7 +104,7 @@ def test_finished_cells_are_not_repeated_and_failed_ones_are_named(
     train = tmp_path / 'train.py'
     train.write_text(TRAIN)
     cells = comparison.cells(['EWC', 'HeadMask', 'SSD'], ['80-5 4-shot'], [0])
-    failed = comparison.run(cells, train)
+    failed = run_cells(comparison, cells, train)
     assert [cell.method for cell in failed] == ['HeadMask']
     lines = [line for line in capsys.readouterr().out.splitlines() if ', left ' in line]
     assert [line.split(':')[0] for line in lines] == [cell.name for cell in cells]
@@ -119,7 +118,7 @@ def test_finished_cells_are_not_repeated_and_failed_ones_are_named(
              ['known'] for c in results}
     assert sorted(map(bool, known.values())) == [False, True]
     train.write_text('raise SystemExit("nothing is left to run")')
-    assert comparison.run(list(results), train) == []
+    assert run_cells(comparison, list(results), train) == []
 
 
 @pytest.mark.parametrize('change', [
@@ -129,13 +128,13 @@ def test_a_cell_whose_config_has_changed_is_run_again(comparison, tmp_path, chan
     train = tmp_path / 'train.py'
     train.write_text(TRAIN)
     cells = comparison.cells(['EWC', 'MAS'], ['80-5'], [0])
-    assert comparison.run(cells, train) == []
+    assert run_cells(comparison, cells, train) == []
     leftover = tmp_path / 'runs/80-5__EWC__0/run/leftover'
     leftover.touch()
     comparison.cfg.methods.EWC.method.weight = 7.0
     comparison.cfg.settings['80-5'].update(change)
     assert not comparison.results(cells)
-    assert comparison.run(cells[:1], train) == []
+    assert run_cells(comparison, cells[:1], train) == []
     result, = comparison.results(cells).values()
     assert result['settings']['method']['weight'] == 7.0 and not leftover.exists()
     # Only another original, or the same on other classes, has been measured.
@@ -148,13 +147,13 @@ def test_a_cell_of_another_checkpoint_is_run_again(comparison, tmp_path):
     weights.write_bytes(b'first')
     comparison.cfg.settings['80-5'].load_from = str(weights)
     cells = comparison.cells(['EWC'], ['80-5'], [0])
-    assert comparison.run(cells, train, keep_weights=True) == []
+    assert run_cells(comparison, cells, train, keep_weights=True) == []
     leftover = tmp_path / 'runs/80-5__EWC__0/run/leftover'
     leftover.touch()
     assert comparison.results(cells)
     weights.write_bytes(b'second')
     assert not comparison.results(cells)
-    assert comparison.run(cells, train) == [] and not leftover.exists()
+    assert run_cells(comparison, cells, train) == [] and not leftover.exists()
     assert comparison.results(cells)
 
 
@@ -186,7 +185,7 @@ def test_a_cell_that_another_process_works_on_is_left_to_it(comparison, tmp_path
     folder = tmp_path / 'runs' / cell.name
     folder.mkdir(parents=True)
     with locked_by_another(folder / '.lock'):
-        assert comparison.run([cell], train) == []
+        assert run_cells(comparison, [cell], train) == []
     assert not comparison.results([cell])
 
 
@@ -208,7 +207,7 @@ def test_real_cells(glyph80, tmp_path, monkeypatch):
     cfg.seeds = dict(small=1)
     comparison = Comparison(cfg, tmp_path)
     cells = comparison.cells(['HeadMask', 'GSLoRA'])
-    assert comparison.run(cells, ROOT / 'tools/train.py') == []
+    assert run_cells(comparison, cells, ROOT / 'tools/train.py') == []
     results = comparison.results(cells)
     head, lora = (results[cell] for cell in cells)
     assert head['tasks'][0]['metrics']['AP_forgotten'] == 0
@@ -219,6 +218,6 @@ def test_real_cells(glyph80, tmp_path, monkeypatch):
 
     # A result that was removed is measured again.
     comparison.result_file(cells[0]).unlink()
-    assert comparison.run(cells, ROOT / 'tools/train.py') == []
+    assert run_cells(comparison, cells, ROOT / 'tools/train.py') == []
     again = comparison.results(cells)[cells[0]]
     assert again['tasks'][0]['metrics'] == head['tasks'][0]['metrics']

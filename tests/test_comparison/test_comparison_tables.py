@@ -6,8 +6,9 @@ from matplotlib.axes import Axes
 from mmengine.config import Config
 from PIL import Image
 
-from gslora_det.comparison.cells import TUNING, Cell
-from gslora_det.comparison.tables import (
+from gslora_det.comparison import (
+    TUNING,
+    Cell,
     draw_curves,
     overview,
     summary,

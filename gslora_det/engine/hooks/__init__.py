@@ -9,7 +9,5 @@ from gslora_det.engine.hooks.progress_hook import ProgressHook
 from gslora_det.engine.hooks.random_state_hook import RandomStateHook
 from gslora_det.engine.hooks.stopwatch_hook import StopwatchHook
 
-__all__ = [
-    'ErasedBoxesHook', 'ExportHook', 'FatesHook', 'FiniteHook', 'GroupNormHook',
-    'KeepDetectionsHook', 'MethodHook', 'ProgressHook', 'RandomStateHook', 'StopwatchHook'
-]
+__all__ = ['ErasedBoxesHook', 'ExportHook', 'FatesHook', 'FiniteHook', 'GroupNormHook',
+           'KeepDetectionsHook', 'MethodHook', 'ProgressHook', 'RandomStateHook', 'StopwatchHook']

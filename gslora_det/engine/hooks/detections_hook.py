@@ -22,8 +22,7 @@ class DetectionsHook(Hook):
         self.score_thr = score_thr
         self._found: Dict[str, dict] = {}
 
-    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                       outputs=()) -> None:
+    def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=()) -> None:
         for sample in outputs:
             if self.images is None or sample.img_id in self.images:
                 self._found[str(sample.img_id)] = self._kept(sample.pred_instances)
@@ -48,8 +47,7 @@ class DetectionsHook(Hook):
 
         Args:
             runner (Runner): The runner.
-            found (dict): ``bboxes``, ``scores`` and ``labels`` of each image, by its id as
-                text.
+            found (dict): ``bboxes``, ``scores`` and ``labels`` of each image, by its id as text.
         """
         raise NotImplementedError
 

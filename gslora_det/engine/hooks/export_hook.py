@@ -6,7 +6,7 @@ from mmengine.dist import master_only
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from gslora_det.engine.hooks.method_hook import unlearning_detector
+from gslora_det.engine.unwrapped import unwrapped
 from gslora_det.lora import lora_groups, plain_state_dict
 from gslora_det.weights import FACTS, save_adapter, save_weights, weights_digest
 
@@ -33,7 +33,7 @@ class ExportHook(Hook):
         self.norms = {}
 
     def after_train(self, runner: Runner) -> None:
-        model = unlearning_detector(runner)
+        model = unwrapped(runner.model)
         self.norms = {group.name: group.norm() for group in lora_groups(model.detector)}
         tensors, facts = model.method.adapter(model.detector)
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}

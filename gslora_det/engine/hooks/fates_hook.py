@@ -22,8 +22,7 @@ class FatesHook(DetectionsHook):
         score_thrs (list[float]): Only detections with a score above it count, for each.
 
     Attributes:
-        counts (dict): By score threshold as text, see
-            :func:`gslora_det.evaluation.found_again`.
+        counts (dict): By score threshold as text, see :func:`gslora_det.evaluation.found_again`.
     """
 
     def __init__(self, predictions: str, split: Dict[str, Sequence[str]],

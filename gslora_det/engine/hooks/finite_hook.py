@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch import Tensor
 
-from gslora_det.engine.hooks.method_hook import unlearning_detector
+from gslora_det.engine.unwrapped import unwrapped
 
 
 @HOOKS.register_module()
@@ -20,7 +20,7 @@ class FiniteHook(Hook):
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
                          outputs: Optional[Dict[str, Tensor]] = None) -> None:
-        model = unlearning_detector(runner)
+        model = unwrapped(runner.model)
         values = {name: value.detach().float() for name, value in outputs.items()
                   if name != 'loss'}
         values['a trained weight'] = sum(

@@ -2,7 +2,7 @@ from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from gslora_det.engine.hooks.method_hook import unlearning_detector
+from gslora_det.engine.unwrapped import unwrapped
 from gslora_det.lora import lora_groups
 
 
@@ -24,7 +24,7 @@ class GroupNormHook(Hook):
                 or self.is_last_train_iter(runner)):
             return
         norms = {group.name: group.norm()
-                 for group in lora_groups(unlearning_detector(runner).detector)}
+                 for group in lora_groups(unwrapped(runner.model).detector)}
         for name, norm in norms.items():
             runner.message_hub.update_scalar(f'train/norm/{name}', norm)
         if norms:  # some methods have no groups

@@ -4,14 +4,10 @@ from typing import Iterator, Optional, Tuple
 from mmdet.registry import HOOKS
 from mmdet.structures import DetDataSample
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor
 
-
-def unlearning_detector(runner: Runner):
-    """The :class:`UnlearningDetector` of a runner, also under DDP."""
-    return runner.model.module if is_model_wrapper(runner.model) else runner.model
+from gslora_det.engine.unwrapped import unwrapped
 
 
 @HOOKS.register_module()
@@ -30,7 +26,7 @@ class MethodHook(Hook):
     def before_train(self, runner: Runner) -> None:
         if runner.iter:  # resumed: what was measured before the task is in the state
             return
-        model, most = unlearning_detector(runner), self.most_images
+        model, most = unwrapped(runner.model), self.most_images
 
         def images(branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
             return _images(runner, branch, number if most is None else min(number, most))
@@ -41,22 +37,22 @@ class MethodHook(Hook):
                          outputs=None) -> None:
         if not runner.optim_wrapper.should_update():  # gradients are still added up
             return
-        model = unlearning_detector(runner)
+        model = unwrapped(runner.model)
         lr = next(iter(runner.optim_wrapper.get_lr().values()))[0]
         model.method.after_step(model.detector, lr, (runner.iter + 1) / runner.max_iters)
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        checkpoint['method'] = unlearning_detector(runner).method.state_dict()
+        checkpoint['method'] = unwrapped(runner.model).method.state_dict()
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        unlearning_detector(runner).method.load_state_dict(checkpoint['method'])
+        unwrapped(runner.model).method.load_state_dict(checkpoint['method'])
 
 
 def _images(runner: Runner, branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
     """Single images of a branch, from a loader of their own: training's is not advanced."""
     left = math.ceil(number / runner.world_size)
     for data in Runner.build_dataloader(runner.cfg.train_dataloader):
-        data = unlearning_detector(runner).data_preprocessor(data, training=True)
+        data = unwrapped(runner.model).data_preprocessor(data, training=True)
         for image, sample in zip(data['inputs'][branch], data['data_samples'][branch]):
             if not left:
                 return

@@ -1,4 +1,4 @@
-"""How the report writes numbers."""
+"""How numbers are written for people."""
 
 
 def percent(fraction) -> str:

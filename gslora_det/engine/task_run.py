@@ -1,0 +1,96 @@
+"""The ordinary MMEngine runs of a sequence: one measures the original, one trains each task."""
+
+import contextlib
+from pathlib import Path
+from typing import Callable, Iterator, Optional
+
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
+
+from gslora_det.engine.hooks import ExportHook, FatesHook, ProgressHook, StopwatchHook
+from gslora_det.engine.provenance import peak_memory
+from gslora_det.engine.runner import TaskRunner
+from gslora_det.engine.unwrapped import unwrapped
+from gslora_det.weights import last_checkpoint, load_weights
+
+
+def measure(run_cfg: Config, weights: str, advance: Callable[[], None]) -> dict:
+    """The results of a detector on the validation set.
+
+    Args:
+        run_cfg (Config): See :func:`gslora_det.engine.task_config.evaluation_config`.
+        weights (str): Its weights, loaded strictly.
+        advance (callable): Called after each batch.
+    """
+    runner = _runner(run_cfg, advance)
+    load_weights(unwrapped(runner.model), weights)
+    with _closed_at_the_end(runner.visualizer):
+        return runner.val()
+
+
+class TaskRun:
+    """The run of one task, from its last checkpoint on where there is one.
+
+    Args:
+        run_cfg (Config): See :func:`gslora_det.engine.task_config.task_config`.
+        advance (callable): Called after each step and each validation batch.
+
+    Attributes:
+        model (UnlearningDetector): What is trained.
+        trainable (int): The number of its parameters that train.
+    """
+
+    def __init__(self, run_cfg: Config, advance: Callable[[], None]) -> None:
+        unfinished = last_checkpoint(Path(run_cfg.work_dir))
+        run_cfg.load_from, run_cfg.resume = unfinished, unfinished is not None
+        self._stopwatch = StopwatchHook()
+        self._runner = _runner(run_cfg, advance)
+        self._runner.register_hook(self._stopwatch)
+        self.model = unwrapped(self._runner.model)
+        if self.model.num_trainable():
+            # Of the plain detector, whose parts and names constructors look for.
+            self._runner.optim_wrapper = build_optim_wrapper(
+                self.model.detector, run_cfg.optim_wrapper)
+        self.trainable = self.model.num_trainable()
+
+    def run(self) -> dict:
+        """Trains, merges and measures; gives the results of the metric."""
+        with _closed_at_the_end(self._runner.visualizer):
+            self._runner.train()
+            return self._runner.val()
+
+    def facts(self, images_a_step: int) -> dict:
+        """What the record keeps of the run beside its results.
+
+        Args:
+            images_a_step (int): Images that one process looks at in a step.
+        """
+        runner, method = self._runner, self.model.method
+        return dict(
+            seconds=round(self._stopwatch.seconds, 1),
+            images_seen=(runner.max_iters * images_a_step * runner.world_size
+                         + method.images_measured),
+            peak_memory=peak_memory(), trainable_parameters=self.trainable,
+            total_parameters=self.model.num_parameters, groups=self._hook(ExportHook).norms,
+            objects=getattr(self._hook(FatesHook), 'counts', None) or None)
+
+    def _hook(self, kind: type) -> Optional[object]:
+        return next((hook for hook in self._runner.hooks if isinstance(hook, kind)), None)
+
+
+def _runner(run_cfg: Config, advance: Callable[[], None]) -> Runner:
+    runner = TaskRunner.from_cfg(run_cfg)
+    runner.register_hook(ProgressHook(advance))
+    return runner
+
+
+@contextlib.contextmanager
+def _closed_at_the_end(visualizer: Visualizer) -> Iterator[None]:
+    """MMEngine closes a visualizer after training, but the measurement is still to come."""
+    close, visualizer.close = visualizer.close, lambda: None
+    try:
+        yield
+    finally:
+        close()
