@@ -7,7 +7,7 @@ import torch
 from mmdet.registry import HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.config import Config
 
-from gslora_det.datasets.branch_dataset import BRANCHES, MIXED_IMAGES
+from gslora_det.datasets.branch_dataset import BRANCHES, READINGS
 from gslora_det.datasets.selection import BUFFER
 from gslora_det.options import (
     COUNT,
@@ -32,7 +32,7 @@ _ELSEWHERE = ('order', 'tasks', 'original')
 _SEQUENCE = dict(
     num_tasks=COUNT, classes_per_task=COUNT, iters=COUNT, epochs=COUNT,
     missing=LIST, checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED,
-    mixed_images=MIXED_IMAGES)
+    **READINGS)
 _BRANCH = dict(batch_size=COUNT, **BUFFER)
 # What the AP of a record is: COCO's own, of boxes, under the names that are read.
 _EVALUATOR = dict(

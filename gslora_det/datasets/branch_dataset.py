@@ -10,7 +10,8 @@ from gslora_det.files import read_json
 from gslora_det.options import one_of, require
 
 BRANCHES = ('forget', 'retain')
-MIXED_IMAGES = one_of('background', 'ignore')
+# What the objects are that a branch does not keep, and the regions of many.
+READINGS = dict(mixed_images=one_of('background', 'ignore'), crowds=one_of('background', 'ignore'))
 
 
 @DATASETS.register_module()
@@ -27,16 +28,20 @@ class BranchDataset(Dataset):
         keep (list[str]): Classes whose boxes are kept.
         mixed_images (str): What the objects of all other classes are in these images:
             ``'background'`` (the authors' reading) or ``'ignore'``, neither object nor background.
+        crowds (str): The same of regions with many objects (``iscrowd``): ``'ignore'``, or
+            ``'background'`` (the authors' reading, and what MMDet's DETRs make of them).
 
     Raises:
-        ValueError: ``mixed_images`` is neither, or the data set lacks images of the buffer.
+        ValueError: A reading is neither, or the data set lacks images of the buffer.
     """
 
     def __init__(self, dataset: dict, branch: str, buffers: str, keep: Sequence[str],
-                 mixed_images: str = 'background') -> None:
-        require('BranchDataset', mixed_images=(mixed_images, MIXED_IMAGES))
+                 mixed_images: str = 'background', crowds: str = 'ignore') -> None:
+        require('BranchDataset', mixed_images=(mixed_images, READINGS['mixed_images']),
+                crowds=(crowds, READINGS['crowds']))
         self.branch = branch
         self.ignore_others = mixed_images == 'ignore'
+        self.ignore_crowds = crowds == 'ignore'
         self.dataset = DATASETS.build(dict(
             dataset, serialize_data=False, filter_cfg=dict(filter_empty_gt=False)))
         self.dataset.full_init()
@@ -54,6 +59,8 @@ class BranchDataset(Dataset):
     def _select(self, instances: List[dict], keep_labels: set) -> List[dict]:
         kept = []
         for instance in instances:
+            if instance['ignore_flag'] and not self.ignore_crowds:
+                continue
             if instance['bbox_label'] in keep_labels:
                 kept.append(instance)
             elif self.ignore_others:

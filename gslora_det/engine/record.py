@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from gslora_det.class_split import ROLES
-from gslora_det.datasets.branch_dataset import BRANCHES
+from gslora_det.datasets.branch_dataset import BRANCHES, READINGS
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.evaluation import h_mean
 from gslora_det.files import as_json, read_json, sha256, write_json
@@ -22,7 +22,7 @@ FILE_NAME = 'sequence.json'
 ARTEFACTS = ('adapter', 'merged')  # a task's files; not every method has an adapter
 # Settings that the result depends on, beside those that the record holds by themselves.
 _SETTINGS = ('model', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'randomness')
-_SEQUENCE_SETTINGS = ('iters', 'epochs', *BRANCHES, 'mixed_images', 'missing')
+_SEQUENCE_SETTINGS = ('iters', 'epochs', *BRANCHES, *READINGS, 'missing')
 
 
 def null(value: Optional[float]) -> Optional[float]:

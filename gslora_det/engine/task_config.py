@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from mmengine.config import Config
 
 from gslora_det.checks.config import listed
+from gslora_det.datasets.branch_dataset import READINGS
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.files import as_word
 
@@ -152,7 +153,7 @@ def _paired_loader(cfg: Config, task: TaskPlan, buffers: str, seed: int) -> dict
     branches = [
         dict(type='BranchDataset', dataset=loader['dataset'], branch=branch, keep=list(names),
              buffers=buffers,
-             mixed_images=settings.get('mixed_images', 'background'))
+             **{key: settings[key] for key in READINGS if key in settings})
         for branch, names in keep.items()]
     return dict(
         loader, batch_size=sum(sizes), batch_sampler=None,

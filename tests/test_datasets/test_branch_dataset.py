@@ -44,6 +44,15 @@ def test_other_objects_can_be_ignored(glyph80, tmp_path):
         assert len(sample.ignored_instances) == len(others)
 
 
+@pytest.mark.parametrize('crowds, ignored', [('ignore', 1), ('background', 0)])
+def test_crowds_are_ignored_or_no_objects(glyph80, tmp_path, crowds, ignored):
+    dataset, label, _ = branch(glyph80, tmp_path, crowds=crowds)
+    instances = dataset.dataset.data_list[1]['instances']
+    one, crowd = dict(bbox_label=label, ignore_flag=0), dict(bbox_label=label, ignore_flag=1)
+    kept = dataset._select([one, crowd, dict(crowd, bbox_label=label + 1)], {label})
+    assert instances and kept == [one, crowd][:1 + ignored]
+
+
 def test_unknown_reading_of_mixed_images(glyph80, tmp_path):
     with pytest.raises(ValueError, match="mixed_images is 'drop'"):
         branch(glyph80, tmp_path, mixed_images='drop')
