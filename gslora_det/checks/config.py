@@ -34,6 +34,7 @@ _SEQUENCE = dict(
     missing=LIST, checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED,
     **READINGS)
 _BRANCH = dict(batch_size=COUNT, **BUFFER)
+_RANDOMNESS = dict(seed=SEED, diff_rank_seed=FLAG, deterministic=FLAG)
 # What the AP of a record is: COCO's own, of boxes, under the names that are read.
 _EVALUATOR = dict(
     prefix=Rule("'coco' or nothing, the results are read by it", lambda v: v == 'coco'),
@@ -74,7 +75,7 @@ def check_config(cfg: Config) -> None:
     problems += _check_loaders(cfg)
     problems += _check_evaluators(cfg)
     problems += _check_lost(cfg)
-    problems += _check_randomness(cfg.get('randomness') or {})
+    problems += _check_settings('randomness', cfg.get('randomness') or {}, _RANDOMNESS)
     problems += _check_auto_scale(cfg.get('auto_scale_lr') or {})
     if problems:
         raise ValueError(f'{cfg.filename}: ' + '; '.join(problems))
@@ -215,11 +216,6 @@ def _check_evaluators(cfg: Config) -> List[str]:
     if cfg.val_evaluator.get('collect_device') == 'gpu' and not torch.cuda.is_available():
         problems.append('val_evaluator.collect_device is gpu, and there is none: leave it out')
     return problems
-
-
-def _check_randomness(settings: dict) -> List[str]:
-    return _check_settings('randomness', settings, dict(
-        seed=SEED, diff_rank_seed=FLAG, deterministic=FLAG))
 
 
 def _check_auto_scale(settings: dict) -> List[str]:
