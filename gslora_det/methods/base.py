@@ -5,6 +5,7 @@ from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 from mmdet.structures import DetDataSample
 from torch import Tensor, nn
 
+from gslora_det.class_split import ClassSplit
 from gslora_det.readers import Batch
 
 # (branch, number) -> so many images of the branch's buffer with their annotations.
@@ -60,10 +61,8 @@ class Method:
 
     def __init__(self, classes: Sequence[str], split: Dict[str, Sequence[str]],
                  task: int = 1) -> None:
-        index = {name: i for i, name in enumerate(classes)}
-        self.retained, self.forgotten, self.old, self.missing = (
-            [index[name] for name in split.get(key, ())]
-            for key in ('retained', 'forgotten', 'old', 'missing'))
+        self.retained, self.forgotten, self.old, self.missing = ClassSplit(**split).labels(
+            classes).values()
         self.task = task
 
     def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
