@@ -5,9 +5,11 @@ from typing import Dict
 from torch import Tensor, nn
 
 from gslora_det.methods.anchor import Anchor
+from gslora_det.methods.base import Images
 from gslora_det.methods.fine_tuning import FineTuning
+from gslora_det.methods.importance import importance
 from gslora_det.methods.relabel import Relabel
-from gslora_det.options import NOT_NEGATIVE, require
+from gslora_det.options import COUNT, NOT_NEGATIVE, require
 from gslora_det.readers import Batch, join, reader_of
 
 
@@ -32,3 +34,31 @@ class Anchored(FineTuning):
         union, = reader.read(join(self.relabel(forget), retain))
         terms, _ = reader.losses(union, self.aux_losses, self.relabel.sink)
         return dict(terms, anchor_loss=self.weight * self.anchor.pull(detector))
+
+
+class Weighted(Anchored):
+    """With importances that are measured on retain data before the task.
+
+    Args:
+        num_images (int): Images to measure on.
+        **kwargs: See :class:`Anchored`.
+
+    Attributes:
+        power (int): Of the gradients, see :func:`importance`.
+    """
+    power = 1
+
+    def __init__(self, num_images: int = 64, **kwargs) -> None:
+        super().__init__(**kwargs)
+        require(type(self).__name__, num_images=(num_images, COUNT))
+        self.images_measured = num_images
+
+    def before_task(self, detector: nn.Module, images: Images) -> None:
+        """Measures the importances."""
+        self.anchor.importance = importance(
+            detector, images('retain', self.images_measured),
+            lambda batch: self.measured(detector, batch), self.power)
+
+    def measured(self, detector: nn.Module, batch: Batch) -> Tensor:
+        """The scalar of an image whose gradients are the importances."""
+        raise NotImplementedError

@@ -49,9 +49,3 @@ def detection_total(detector: nn.Module, batch: Batch) -> Tensor:
     reader = reader_of(detector)
     reading, = reader.read(batch)
     return sum(reader.losses(reading).terms.values())
-
-
-def logit_size(detector: nn.Module, batch: Batch) -> Tensor:
-    """The mean squared log-odds on a batch, a scalar."""
-    reading, = reader_of(detector).read(batch)
-    return reading.odds.square().mean()

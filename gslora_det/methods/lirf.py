@@ -7,16 +7,14 @@ from torch import Tensor, nn
 
 from gslora_det.losses import logit_distillation_loss
 from gslora_det.methods.base import OriginalDetector
-from gslora_det.methods.fine_tuning import FineTuning
-from gslora_det.methods.relabel import Relabel
-from gslora_det.methods.teacher import Original
+from gslora_det.methods.replaying import Replaying
 from gslora_det.options import NOT_NEGATIVE, POSITIVE, require
-from gslora_det.readers import Batch, prefixed, reader_of
+from gslora_det.readers import Batch
 from gslora_det.registry import METHODS
 
 
 @METHODS.register_module()
-class LIRF(FineTuning):
+class LIRF(Replaying):
     """The lower half of the network forgets under a frozen upper half.
 
     ``L = w_f L_det(relabelled forget) - w_a AT(forget) + w_kd KD(retain) + w_r
@@ -33,26 +31,19 @@ class LIRF(FineTuning):
         distill (float): w_kd; 10 in those scripts, on forget data.
         retain_weight (float): w_r; 5 in those scripts.
         temperature (float): Of the distillation; 10 in those scripts.
-        relabel (str): What forgotten objects are taken for, see :class:`Relabel`.
-        cache_teachers (bool): See :class:`Original`.
-        **kwargs: See :class:`FineTuning`.
+        **kwargs: See :class:`Replaying`.
     """
 
     def __init__(self, weight: float = 1.0, forget_weight: float = 0.9, distill: float = 0.1,
-                 retain_weight: float = 5.0, temperature: float = 10.0,
-                 relabel: str = 'background', cache_teachers: bool = False, **kwargs) -> None:
-        super().__init__(**kwargs)
-        require('LIRF', weight=(weight, NOT_NEGATIVE),
-                forget_weight=(forget_weight, NOT_NEGATIVE), distill=(distill, NOT_NEGATIVE),
-                retain_weight=(retain_weight, NOT_NEGATIVE),
+                 retain_weight: float = 5.0, temperature: float = 10.0, **kwargs) -> None:
+        super().__init__(weight=weight, **kwargs)
+        require('LIRF', forget_weight=(forget_weight, NOT_NEGATIVE),
+                distill=(distill, NOT_NEGATIVE), retain_weight=(retain_weight, NOT_NEGATIVE),
                 temperature=(temperature, POSITIVE))
-        self.weight = weight
         self.forget_weight = forget_weight
         self.distill = distill
         self.retain_weight = retain_weight
         self.temperature = temperature
-        self.relabel, self.original = self.parts = (
-            Relabel(relabel, self), Original(cache_teachers, self))
 
     def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Freezes the upper half, too."""
@@ -63,17 +54,13 @@ class LIRF(FineTuning):
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
         """The four terms."""
-        reader = reader_of(detector)
-        on_forget, on_retain = reader.read(self.relabel(forget), retain)
-        forget_terms, _ = reader.losses(on_forget, self.aux_losses, self.relabel.sink)
-        retain_terms, _ = reader.losses(on_retain, self.aux_losses)
-        return dict(
-            prefixed('forget_', forget_terms, self.forget_weight),
-            attention_loss=-self.weight * attention_distance(
-                forget.features, self.original.teacher.features(forget)),
-            retain_kd_loss=self.distill * logit_distillation_loss(
-                *self.original.retained_odds(on_retain, retain), self.temperature),
-            **prefixed('retain_', retain_terms, self.retain_weight))
+        terms, on_retain = self.forget_terms(detector, forget, retain, self.forget_weight)
+        terms['attention_loss'] = -self.weight * attention_distance(
+            forget.features, self.original.teacher.features(forget))
+        terms['retain_kd_loss'] = self.distill * logit_distillation_loss(
+            *self.original.retained_odds(on_retain, retain), self.temperature)
+        terms.update(self.retain_terms(detector, on_retain, self.retain_weight))
+        return terms
 
 
 def attention_distance(student: Sequence[Tensor], teacher: Sequence[Tensor]) -> Tensor:
