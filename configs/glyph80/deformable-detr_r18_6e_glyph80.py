@@ -1,6 +1,6 @@
 # Stage 2 of the Glyph80 detector; starts from the backbone of stage 1.
 _base_ = [
-    '../_base_/runtime.py', '../_base_/datasets/glyph80_detection.py',
+    '../_base_/runtime.py', '../_base_/datasets/glyph80_detection_augmented.py',
     '../_base_/models/deformable-detr_r18_glyph80.py'
 ]
 
@@ -10,23 +10,6 @@ model = dict(
             type='Pretrained',
             prefix='backbone.',
             checkpoint='work_dirs/crop-classifier_r18_4e_glyph80/epoch_4.pth')))
-
-train_pipeline = [
-    dict(type='LoadImageFromFile'),
-    dict(type='LoadAnnotations', with_bbox=True),
-    dict(  # new places and sizes; a rotation would loosen the boxes
-        type='RandomAffine',
-        max_rotate_degree=0.0,
-        max_shear_degree=0.0,
-        max_translate_ratio=0.1,
-        scaling_ratio_range=(0.85, 1.15)),
-    dict(type='PackDetInputs')
-]
-train_dataloader = dict(
-    batch_size=16,
-    num_workers=1,
-    persistent_workers=True,
-    dataset=dict(pipeline=train_pipeline))
 
 # Six epochs of 250 iterations at a high learning rate: the begin of a cosine over twenty.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=6, val_interval=3)

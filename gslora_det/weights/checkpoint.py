@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gslora_det.files import write_file
 from gslora_det.weights.sources import check_exists, fetch
 from gslora_det.weights.unpickling import CheckpointError, unpickle
-from gslora_det.weights.writable import finite_copies, plain
+from gslora_det.weights.writable import finite_copies, one_by_one, plain
 
 
 def read_checkpoint(source: Union[str, Path], map_location: Any = 'cpu') -> Dict[str, Any]:
@@ -144,8 +144,8 @@ def save_weights(state: Dict[str, Tensor], path: Union[str, Path], meta: dict,
     if lora:
         raise CheckpointError(f'{lora[0]} is not merged: nothing is written to {path}')
     if half:
-        state = {key: value.half() if value.is_floating_point() else value
-                 for key, value in state.items()}
+        state = one_by_one(
+            state, lambda value: value.half() if value.is_floating_point() else value)
     state = finite_copies(state, path)
     # Into memory first: what the disk refuses is then an OSError, which says so.
     content = io.BytesIO()

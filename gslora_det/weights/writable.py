@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any, Dict, Union
+from typing import Any, Callable, Dict, Union
 
 import torch
 from torch import Tensor
@@ -13,13 +13,27 @@ from gslora_det.weights.unpickling import CheckpointError
 def finite_copies(state: Dict[str, Tensor], path: Union[str, Path]) -> Dict[str, Tensor]:
     """Finite copies on the CPU.
 
-    Copies, because a view would take the whole storage behind it into the file.
+    Copies, because a view would take the whole storage behind it into the file. What is one
+    tensor under several names, as the layers that levels of a head share, stays one.
     """
     for key, value in state.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise CheckpointError(f'{key} holds NaN or Inf: nothing is written to {path}')
-    return {key: value.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for key, value in state.items()}
+    return one_by_one(state, lambda value: value.detach().cpu().clone(
+        memory_format=torch.contiguous_format))
+
+
+def one_by_one(state: Dict[str, Tensor], change: Callable[[Tensor], Tensor]) -> Dict[str, Tensor]:
+    """Changes each tensor once, under all the names that it has."""
+    changed: Dict[tuple, Tensor] = {}
+    for value in state.values():
+        if _identity(value) not in changed:
+            changed[_identity(value)] = change(value)
+    return {key: changed[_identity(value)] for key, value in state.items()}
+
+
+def _identity(value: Tensor) -> tuple:
+    return value.data_ptr() or id(value), value.shape, value.stride(), value.dtype
 
 
 def plain(value: Any) -> Any:

@@ -354,3 +354,16 @@ def test_adapters_of_other_versions(tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(CheckpointError, match='has format version 3, this package reads 2'):
         load_adapter(path)
+
+
+@pytest.mark.parametrize('half', [False, True])
+def test_what_has_two_names_is_written_once(tmp_path, half):
+    """As the convolutions that the levels of an RTMDet's head share."""
+    weight = torch.randn(100, 100)
+    save_weights(dict(one=weight, other=weight), tmp_path / 'tied.pth', {}, half)
+    save_weights(dict(one=weight), tmp_path / 'single.pth', {}, half)
+    sizes = [(tmp_path / f'{name}.pth').stat().st_size for name in ('tied', 'single')]
+    assert sizes[0] - sizes[1] < 1000
+    found = read_weights(tmp_path / 'tied.pth')
+    for value in found.values():
+        assert torch.equal(value, weight.half() if half else weight)

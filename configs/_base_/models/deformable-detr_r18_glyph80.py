@@ -1,23 +1,11 @@
 # A Deformable DETR in miniature, for images of 128 x 128 pixels on a CPU.
+_base_ = './resnet18_glyph80.py'
+
 model = dict(
     type='DeformableDETR',
     num_queries=30,
     num_feature_levels=3,
     with_box_refine=True,
-    data_preprocessor=dict(
-        type='DetDataPreprocessor',
-        mean=[123.675, 116.28, 103.53],
-        std=[58.395, 57.12, 57.375],
-        bgr_to_rgb=True),
-    backbone=dict(
-        type='ResNet',
-        depth=18,
-        base_channels=32,
-        num_stages=4,
-        out_indices=(1, 2, 3),
-        norm_cfg=dict(type='BN', requires_grad=True),
-        norm_eval=False,
-        style='pytorch'),
     neck=dict(
         type='ChannelMapper',
         in_channels=[64, 128, 256],
