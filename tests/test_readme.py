@@ -39,7 +39,7 @@ def test_the_example_config_extends_an_mmdet_config(tmp_path):
     text = (ROOT / 'README.md').read_text('utf-8')
     example = text.split('```python\n')[1].split('```')[0]
     # A config with MMDet's usual keys: an optimiser and a schedule of its own.
-    (tmp_path / 'my_deformable-detr.py').write_text(
+    (tmp_path / 'my_detector.py').write_text(
         "model = dict(type='DeformableDETR')\n"
         "optim_wrapper = dict(type='OptimWrapper', paramwise_cfg=dict(bias_lr_mult=2))\n"
         "param_scheduler = [dict(type='MultiStepLR', milestones=[40])]\n")
