@@ -6,15 +6,15 @@ from torch import Tensor
 
 def logit_distillation_loss(student: Tensor, teacher: Tensor,
                             temperature: float = 1.0) -> Tensor:
-    """Kullback-Leibler divergence between the sigmoids of two sets of logits.
+    """Kullback-Leibler divergence between the sigmoids of two sets of log-odds.
 
-    Binary cross-entropy minus the teacher's entropy, so that equal logits give 0. The
-    classes of a detector do not exclude each other: each is a distribution of its own.
+    Binary cross-entropy minus the teacher's entropy, so that equal log-odds give
+    0. Each class is a distribution of its own, also where a softmax has them exclude each other.
 
     Args:
-        student (Tensor): Logits of shape (images, places, classes).
-        teacher (Tensor): Logits of the same shape.
-        temperature (float): T: logits are divided by it, and the result is multiplied by
+        student (Tensor): Log-odds of shape (images, places, classes).
+        teacher (Tensor): Log-odds of the same shape.
+        temperature (float): T: log-odds are divided by it, and the result is multiplied by
             T^2, which keeps the size of its gradient (Hinton et al., arXiv 1503.02531).
 
     Returns:
@@ -46,9 +46,9 @@ def hold_loss(logits: Tensor, before: Tensor) -> Tensor:
     """``sum ReLU(z - z_before)^2``: what is suppressed stays suppressed.
 
     Args:
-        logits (Tensor): Logits of the classes erased earlier, shape (images, places,
+        logits (Tensor): Log-odds of the classes erased earlier, shape (images, places,
             classes).
-        before (Tensor): The same logits of the detector as it was before this task.
+        before (Tensor): The same log-odds of the detector as it was before this task.
 
     Returns:
         Tensor: Sum over places and classes, divided by classes times images.

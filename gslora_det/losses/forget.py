@@ -34,7 +34,7 @@ def positive_focal_loss(logits: Tensor, alpha: float, gamma: float) -> Tensor:
     wrong classes: ascending it lowers the true class and nothing else.
 
     Args:
-        logits (Tensor): Logits of the true class at the matched places, shape (N,).
+        logits (Tensor): Log-odds of the true class at the matched places, shape (N,).
         alpha (float): Weight of positives.
         gamma (float): Focusing exponent.
 
@@ -46,14 +46,14 @@ def positive_focal_loss(logits: Tensor, alpha: float, gamma: float) -> Tensor:
 
 
 def margin_forget_loss(logits: Tensor, margin: float) -> Tensor:
-    """``mean ReLU(z + margin)``: lowers logits until they are below ``-margin``.
+    """``mean ReLU(z + margin)``: lowers log-odds until they are below ``-margin``.
 
     AP is a ranking: a class is gone when its true detections rank below false ones, so
-    its logits must sink below those of the background.
+    its log-odds must sink below those of the background.
 
     Args:
-        logits (Tensor): Logits of the true class at the matched places, shape (N,).
-        margin (float): Logits end at ``-margin`` or below.
+        logits (Tensor): Log-odds of the true class at the matched places, shape (N,).
+        margin (float): Log-odds end at ``-margin`` or below.
 
     Returns:
         Tensor: A scalar; 0 where there is no matched place.

@@ -53,11 +53,14 @@ class Method:
             the detector.
         images_measured (int): Images that :meth:`before_task` looks at.
         embeds (bool): Whether it needs embeddings, which not every reader gives.
+        fresh (bool): Whether it starts from the detector as its config initialises it, not
+            from weights.
     """
     trains = True
     branches: Tuple[str, ...] = ('forget', 'retain')
     images_measured = 0
     embeds = False
+    fresh = False
 
     def __init__(self, classes: Sequence[str], split: Dict[str, Sequence[str]],
                  task: int = 1) -> None:
@@ -72,8 +75,9 @@ class Method:
             detector (nn.Module): The detector of this task; changed in place.
             original_detector (callable): Makes a frozen copy of the detector as it was
                 before any erasure; with ``share_stem=True`` it shares the given
-                detector's backbone and neck, for methods that keep them frozen. Call it
-                before the detector is changed, and only where the copy is needed.
+                detector's backbone and neck, where they are the original's still, for
+                methods that keep them frozen. Call it before the detector is changed, and
+                only where the copy is needed.
         """
 
     def before_task(self, detector: nn.Module, images: Images) -> None:

@@ -17,7 +17,7 @@ class FineTuning(Method):
         freeze (list[str], optional): Patterns of parameter names that stay as they are;
             ``default_freeze`` by default.
         freeze_norms (bool): Batch norms stay as they are, as in DETR.
-        aux_losses (bool): Supervise all decoder layers.
+        aux_losses (bool): Supervise all decoder layers of a DETR.
         **kwargs: See :class:`Method`.
 
     Attributes:
@@ -45,7 +45,7 @@ class FineTuning(Method):
         parameters = dict(detector.named_parameters())
         for pattern in self.freeze:
             found = matching(parameters, pattern)
-            if not found and pattern not in self.default_freeze:
+            if not found and self.freeze is not self.default_freeze:
                 raise ValueError(
                     f"{type(self).__name__}: freeze has '{pattern}', which fits no parameter; "
                     f"they have names such as '{next(iter(parameters))}'")

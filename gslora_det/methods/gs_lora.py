@@ -19,7 +19,7 @@ from gslora_det.losses import (
 )
 from gslora_det.losses.group_sparse import NORMS
 from gslora_det.methods.base import Method, OriginalDetector
-from gslora_det.methods.teacher import Memory, Teacher, quiet_reading
+from gslora_det.methods.teacher import Memory, Teacher, evaluating, quiet_reading
 from gslora_det.options import (
     COUNT,
     FLAG,
@@ -44,7 +44,7 @@ from gslora_det.registry import METHODS
 
 @METHODS.register_module()
 class GSLoRA(Method):
-    """Trains LoRA groups in the FFNs so that the forgotten classes vanish.
+    """Trains groups of LoRA layers so that the forgotten classes vanish.
 
     ``L = L_retain + beta (L_forget + L_box) + alpha L_structure`` with the detector's own
     loss on the retain batch, a term that pushes the forgotten classes away, their box
@@ -59,21 +59,22 @@ class GSLoRA(Method):
         beta (float | list[float]): Weight of forgetting, or one a task.
         forget_term (str): ``'full'``, the bounded classification loss of the forget batch
             (the authors' code); ``'positive'``, the same bound on its positives alone; or
-            ``'margin'``, a hinge on the logits of matched pairs.
+            ``'margin'``, a hinge on the log-odds of what is matched.
         bound (float): Where ``'full'`` and ``'positive'`` end.
-        margin (float): ``'margin'`` ends when logits are below ``-margin``.
+        margin (float): ``'margin'`` ends when log-odds are below ``-margin``.
         norm (str): See :func:`gslora_det.losses.group_sparse_loss`.
         update (str): ``'subgradient'`` leaves the penalty to the optimiser;
             ``'proximal'`` takes ``lr * alpha`` off the norm of each group after each step,
             down to exactly zero. A new group has norm 2.3 at rank 8, so ``alpha`` has to be
             thousands of times the 0.0003 that suits an adaptive optimizer.
-        distill (float): Weight of distillation: logits and boxes of retained classes, on
+        distill (float): Weight of distillation: log-odds and boxes of retained classes, on
             both batches, stay with the original detector's.
-        hold (float): Weight of holding: logits of classes erased earlier do not rise above
+        hold (float): Weight of holding: log-odds of classes erased earlier do not rise above
             those before this task.
         cache_teachers (bool): Remember by image what distillation and holding compare with.
             Only right where the training pipeline has no random augmentation.
-        aux_losses (bool): Supervise all decoder layers, each with a bound of its own.
+        aux_losses (bool): Supervise all decoder layers of a DETR. Each of them has a bound of
+            its own, as has each stage of a cascade.
         **kwargs: See :class:`Method`.
 
     Raises:
@@ -117,11 +118,12 @@ class GSLoRA(Method):
         targets = lora_targets(detector, self.targets)
         stem_stays = not any(name.startswith(('backbone.', 'neck.')) for name in targets)
         if self.distill and self.old:  # in the first task the original is the base itself
-            self.teacher = Teacher(original_detector(share_stem=stem_stays), stem_stays)
+            original = original_detector(share_stem=stem_stays)
+            self.teacher = Teacher(original, original.backbone is detector.backbone)
         self.groups = inject_lora(detector, self.rank, targets, self.lora_alpha)
 
         def before(batch: Batch, places: Optional[Tensor] = None) -> Reading:
-            with lora_disabled(self.groups), torch.no_grad():
+            with lora_disabled(self.groups), torch.no_grad(), evaluating(detector):
                 if not stem_stays:
                     batch = replace(batch, features=reader_of(detector).features(batch.images))
                 return quiet_reading(detector, batch, places)

@@ -57,7 +57,7 @@ class LinearErasure(GSLoRA):
         found = [self._objects(detector, image, sample) for branch in ('forget', 'retain')
                  for image, sample in images(branch, self.num_images)]
         found = [pair for part in all_gather_object(found) for pair in part]
-        embeddings, labels = (torch.cat([part.cpu() for part in parts]) for parts in zip(*found))
+        embeddings, labels = map(torch.cat, zip(*found))
         concepts = labels[:, None] == torch.tensor(self.forgotten)
         self.map = ErasureMap.of(embeddings, concepts)
 
@@ -69,7 +69,7 @@ class LinearErasure(GSLoRA):
         said = quiet_reading(detector, Batch(features, [sample], image[None]))
         labels = reader.labels(said)
         matched = labels < reader.num_classes
-        return said.embeddings[matched], labels[matched]
+        return said.embeddings[matched].cpu(), labels[matched].cpu()
 
     def further_terms(self, reader: Reader, readings: Sequence[Reading],
                       losses: Sequence[Losses], batches: Sequence[Batch]) -> Dict[str, Tensor]:

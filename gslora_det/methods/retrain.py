@@ -1,11 +1,7 @@
 """Retraining on what may be kept."""
 
-from torch import nn
-
-from gslora_det.methods.base import OriginalDetector
 from gslora_det.methods.rehearsal_finetune import RehearsalFinetune
 from gslora_det.options import one_of, require
-from gslora_det.quiet import hushed_logs
 from gslora_det.registry import METHODS
 
 
@@ -30,17 +26,4 @@ class Retrain(RehearsalFinetune):
         # Batch norms that start anew have to learn; trained ones stay as in DETR.
         kwargs.setdefault('freeze_norms', start == 'checkpoint')
         super().__init__(aux_losses=aux_losses, **kwargs)
-        self.start = start
-
-    def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
-        """Draws new weights where training starts from scratch."""
-        super().prepare(detector, original_detector)
-        if self.start == 'scratch':
-            # The detector's own initialisation leaves parts as PyTorch makes them, such as
-            # the rows of the class head: these are the trained ones here.
-            for module in detector.modules():
-                for reset in ('reset_parameters', '_reset_parameters'):
-                    if hasattr(module, reset):
-                        getattr(module, reset)()
-            with hushed_logs():  # MMEngine logs four lines a parameter
-                detector.init_weights()
+        self.fresh = start == 'scratch'

@@ -20,7 +20,7 @@ class SCRUB(FineTuning):
     retain data of the retained ones. After a share of the training the ascent ends, and what
     follows repairs. (The paper takes the two kinds of steps in turns; here every step sees
     both batches, so that budgets compare. Its ascent has no weight, and its KD is over a
-    softmax, which a detector with a sigmoid a class does not have.)
+    softmax; here each class is a distribution of its own.)
 
     Args:
         weight (float): Weight of the ascent.

@@ -62,7 +62,7 @@ class Teacher:
 
 
 class Memory:
-    """Remembers a frozen detector's readings by image.
+    """Remembers a frozen detector's readings by image, at each size that it is padded to.
 
     Right only where an image looks the same every time, that is, where the training
     pipeline has no random augmentation.
@@ -81,19 +81,20 @@ class Memory:
             raise ValueError('cache_teachers does not go with a two-stage detector, whose '
                              'places change as it trains: leave it out')
         self.run = run
-        self.seen: Dict[int, dict] = {}
+        self.seen: Dict[tuple, dict] = {}
 
     def __call__(self, batch: Batch, places: None = None) -> Reading:
         """The reading of all images of the batch, in order."""
         samples = batch.data_samples
-        new = [i for i, s in enumerate(samples) if s.img_id not in self.seen]
+        keys = [(s.img_id, tuple(s.img_shape), tuple(s.batch_input_shape)) for s in samples]
+        new = [i for i, key in enumerate(keys) if key not in self.seen]
         if new:
             said = self.run(batch.pick(new))
             parts = {name: value for name, value in vars(said).items()
                      if isinstance(value, Tensor) and name != 'odds'}
             for row, i in enumerate(new):
-                self.seen[samples[i].img_id] = {k: v[row].clone() for k, v in parts.items()}
-        seen = [self.seen[s.img_id] for s in samples]
+                self.seen[keys[i]] = {k: v[row].clone() for k, v in parts.items()}
+        seen = [self.seen[key] for key in keys]
         return Reading(softmax=self.reader.softmax, samples=samples, **{
             name: torch.stack([each[name] for each in seen]) for name in seen[0]})
 

@@ -13,6 +13,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import Tensor, nn
 
 from gslora_det.methods import Method
+from gslora_det.quiet import hushed_logs
 from gslora_det.readers import Batch, Reader, reader_of
 from gslora_det.registry import METHODS
 from gslora_det.weights import load_weights
@@ -46,13 +47,17 @@ class UnlearningDetector(BaseModel):
         self.detector = MODELS.build(copy.deepcopy(detector))
         self.method = METHODS.build(method)
         self._check(self.method, len(method['classes']))
-        load_weights(self.detector, weights)
+        if self.method.fresh:
+            with hushed_logs():  # MMEngine logs four lines a parameter
+                self.detector.init_weights()
+        else:
+            load_weights(self.detector, weights)
 
         self.num_parameters = sum(p.numel() for p in self.detector.parameters())
 
         def original_detector(share_stem: bool = False) -> nn.Module:
-            shared = {id(m): m for m in self.reader.stem()} if share_stem else {}
-            teacher = copy.deepcopy(self.detector, shared)
+            stem = self.reader.stem() if share_stem and self._has_stem_of(original) else []
+            teacher = copy.deepcopy(self.detector, {id(module): module for module in stem})
             load_weights(teacher, original or weights)
             return teacher.eval().requires_grad_(False)
 
@@ -73,6 +78,13 @@ class UnlearningDetector(BaseModel):
             raise ValueError(f'{type(method).__name__} with these options needs one embedding a '
                              f'place, and the class layer of {name} reads none: use GSLoRA, or '
                              "relabel='background'")
+
+    def _has_stem_of(self, original: Optional[Dict[str, Tensor]]) -> bool:
+        """Whether an earlier task left backbone and neck alone."""
+        return not original or all(
+            torch.equal(value, original[name].to(value))
+            for name, value in self.detector.state_dict().items()
+            if name.startswith(('backbone.', 'neck.')))
 
     def num_trainable(self) -> int:
         """Number of parameters that the method trains."""

@@ -2,6 +2,7 @@
 
 import copy
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Iterator, List, Optional, Sequence, Tuple
 
 import torch
@@ -120,6 +121,8 @@ class RoIReader(Reader):
             if sink is not None:
                 masks = _stages(roi_head.mask_head) if roi_head.with_mask else []
                 stack.enter_context(one_more_class(heads, masks, sink))
+            stack.enter_context(tapped(self.detector.rpn_head.loss_cls, partial(
+                self._reweigh_anchors, batch)))
             heard = [stack.enter_context(_heard(*stage, batch.data_samples)) for stage in zip(
                 heads, _stages(roi_head.bbox_roi_extractor))]
             found = detector.loss(batch.images, batch.data_samples)
@@ -131,6 +134,17 @@ class RoIReader(Reader):
         scalars = detector.parse_losses(found)[1]  # and 'loss', their sum
         terms = {k: v for k, v in scalars.items() if 'loss' in k and k != 'loss'}
         return Losses(terms, matched)
+
+    def _reweigh_anchors(self, batch: Batch, level: int, call: Call) -> Tensor:
+        """The weights of the RPN's anchors in a level, without those on ignored objects."""
+        rpn = self.detector.rpn_head
+        sizes = [features.shape[-2:] for features in batch.features]
+        anchors = rpn.prior_generator.grid_priors(
+            sizes[:rpn.prior_generator.num_levels], device=call.logits.device)[level]
+        ignored = on_ignored(anchors.expand(len(batch), -1, 4), batch.data_samples)
+        if ignored is None:
+            return call.weight
+        return call.weight.masked_fill(ignored.flatten() & (call.target == rpn.num_classes), 0)
 
     @torch.no_grad()
     def labels(self, reading: Reading) -> Tensor:

@@ -37,7 +37,7 @@ def tapped(loss: nn.Module, reweight: Optional[Callable[[int, Call], Optional[Te
         logits, target = kwargs.pop('pred'), kwargs.pop('target')
         call = Call(logits, target[0] if isinstance(target, tuple) else target,
                     kwargs.get('weight'))
-        if reweight:
+        if reweight and kwargs.get('reduction_override') != 'none':  # or only to choose by it
             kwargs['weight'] = reweight(len(calls), call)
         calls.append(call)
         return (logits, target), kwargs

@@ -71,7 +71,7 @@ def norms_svg(record) -> Markup | None:
     axes = figure.subplots()
     draw_norms(figure, axes, record['tasks'])
     axes.set(title='', xlabel='request')
-    return _svg(figure, 'norms', 'Norm of the update of each Transformer block in each request')
+    return _svg(figure, 'norms', 'Norm of the update of each block in each request')
 
 
 def classes_svgs(record, names, role: str) -> list[Markup]:

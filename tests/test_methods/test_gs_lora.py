@@ -10,7 +10,7 @@ import gslora_det  # noqa: F401
 from mmdet.registry import MODELS
 from support import CLASSES, SPLIT, samples
 
-from gslora_det.lora import lora_disabled, lora_groups
+from gslora_det.lora import lora_disabled, lora_groups, plain_state_dict
 from gslora_det.readers import Batch, reader_of
 from gslora_det.registry import METHODS
 from gslora_det.weights import load_weights, read_weights, save_weights
@@ -241,3 +241,26 @@ def test_unknown_options_give_one_line(build_unlearning, option, message):
 def test_unknown_methods_are_named():
     with pytest.raises(KeyError, match='GSLora'):
         METHODS.build(dict(type='GSLora'))
+
+
+def test_teachers_have_no_dropout_in_a_stem_that_is_adapted(build_unlearning, pair):
+    model = build_unlearning(targets=['neck.*'], hold=1.0).train()
+    model.detector.backbone.register_forward_hook(lambda module, args, levels: tuple(
+        torch.nn.functional.dropout(level, 0.5, module.training) for level in levels))
+    batch = model.extract(*copy.deepcopy(pair))['retain']
+    one, other = (model.method.before(batch) for _ in range(2))
+    assert torch.equal(one.logits, other.logits)
+    assert not torch.equal(batch.features[0], model.extract(*pair)['retain'].features[0])
+
+
+@pytest.mark.parametrize('changed', ['neck.convs.0.conv.weight', 'decoder.layers.0.norms.0.weight'])
+def test_a_stem_that_was_changed_is_not_shared(build_unlearning, tiny_weights, tmp_path, changed):
+    """As by an earlier request whose LoRA was in it: the student keeps its own."""
+    original = read_weights(tiny_weights)
+    save_weights(dict(original, **{changed: 2 * original[changed] + 1}), tmp_path / 'now.pth', {})
+    model = build_unlearning(weights=str(tmp_path / 'now.pth'), original=tiny_weights, distill=1.0)
+    now, found = read_weights(tmp_path / 'now.pth'), plain_state_dict(model.detector)
+    assert all(torch.equal(value, now[key]) for key, value in found.items())
+    teacher = model.method.teacher
+    assert all(torch.equal(v, original[k]) for k, v in teacher.detector.state_dict().items())
+    assert teacher.share_stem == (not changed.startswith('neck'))

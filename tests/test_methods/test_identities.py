@@ -497,7 +497,8 @@ def test_retrain_on_coco_starts_from_imagenet(tmp_path):
     detector.backbone = MODELS.build(backbone)
     torch.save({k: torch.full_like(v, 77) for k, v in detector.backbone.state_dict().items()},
                backbone.init_cfg.checkpoint)
-    METHODS.build(dict(type='Retrain', classes=CLASSES, split=SPLIT)).prepare(detector, None)
+    assert METHODS.build(dict(type='Retrain', classes=CLASSES, split=SPLIT)).fresh
+    detector.init_weights()  # as the wrapper does then
     assert all((value == 77).all() for value in detector.backbone.state_dict().values())
     assert not detector.backbone.conv1.weight.requires_grad
 

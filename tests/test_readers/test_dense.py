@@ -335,6 +335,12 @@ def test_equal_detectors_say_the_same_and_a_memory_remembers_it(family, images):
     assert torch.equal(turned.places, taught.places.flip(0))
     assert torch.equal(turned.odds, taught.odds.flip(0))
     assert torch.equal(turned.boxes, taught.boxes.flip(0))
+    padded = torch.nn.functional.pad(images, (0, 128))  # beside a wider image, places are others
+    for sample in batch.data_samples:
+        sample.set_metainfo(dict(batch_input_shape=(128, 256)))
+    wider = batch_of(detector, padded, batch.data_samples)
+    seen = memory(wider)
+    assert torch.equal(reader.at(reader.read(wider)[0], seen).odds, seen.odds)
 
 
 @pytest.fixture

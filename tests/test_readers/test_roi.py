@@ -10,7 +10,7 @@ import torch
 from mmengine.hub import get_config
 from mmengine.structures import InstanceData
 from support import CLASSES, SPLIT, samples
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 import gslora_det  # noqa: F401
 
@@ -313,9 +313,12 @@ def test_background_on_ignored_objects_is_not_in_the_class_loss(family, pair, as
               2: torch.tensor([4., 4., 60., 64.])}
     for image, crowd in crowds.items():
         data_samples[image].ignored_instances = InstanceData(bboxes=crowd[None])
-    notes = asked(detector)
+    notes, of_rpn = asked(detector), []
+    handle = detector.rpn_head.loss_cls.register_forward_pre_hook(
+        lambda _, args, kwargs: of_rpn.append((*args, kwargs['avg_factor'])), with_kwargs=True)
     torch.manual_seed(1)
     expected, own = own_losses(detector, images, data_samples), dict(notes)
+    handle.remove()
     reader = reader_of(detector)
     reading, = reader.read(Batch(detector.extract_feat(images), data_samples, images))
     torch.manual_seed(1)
@@ -328,7 +331,27 @@ def test_background_on_ignored_objects_is_not_in_the_class_loss(family, pair, as
         assert ignored.any() and (on_crowd & ~ignored).any()
         each = cross_entropy(logits, labels, reduction='none') * ~ignored
         expected[f'{name}loss_cls'] = weight * each.sum() / len(weights)
+    assert own_rpn_loss(of_rpn, {}, detector) == pytest.approx(
+        expected['loss_rpn_cls'].item(), rel=1e-5)
+    expected['loss_rpn_cls'] = torch.tensor(own_rpn_loss(of_rpn, crowds, detector))
     assert terms == pytest.approx(values(expected), rel=1e-5)
+
+
+def own_rpn_loss(calls, crowds, detector):
+    """Binary cross-entropy of the anchors that are not background on a crowd; 0 is an object."""
+    total, sizes = 0, [len(call[0]) // 3 for call in calls]  # of three images
+    anchors = detector.rpn_head.prior_generator.grid_priors(
+        [(64 // s, 64 // s) for s in (4, 8, 16, 32, 64)], device='cpu')
+    for (logits, labels, weights, average), boxes, size in zip(calls, anchors, sizes):
+        for image in range(3):
+            rows = slice(image * size, (image + 1) * size)
+            on_crowd = torch.tensor([
+                image in crowds and overlap(box, crowds[image]) >= 0.5 for box in boxes])
+            counted = weights[rows] * ~(on_crowd & (labels[rows] == 1))
+            each = binary_cross_entropy_with_logits(
+                logits[rows, 0], (labels[rows] == 0).float(), reduction='none')
+            total += ((each * counted).sum() / average).item()
+    return total
 
 
 @of_all
