@@ -72,7 +72,7 @@ _TOWERS = 'convolutions of neck and towers'
 _FCS = 'hidden fully connected layers of the box head'
 # Detector, what LoRA adapts by default, and the record of its 80-5 on Glyph80.
 _DETECTORS = (
-    ('Deformable DETR', _FFNS, 'ddetr_forget_80-5'),
+    ('Deformable DETR', _FFNS, 'others/deformable-detr_forget_80-5_glyph80'),
     ('the same with a softmax over all classes', _FFNS,
      'others/deformable-detr-softmax_forget_80-5_glyph80'),
     ('DINO', _FFNS, 'others/dino_forget_80-5_glyph80'),
@@ -82,7 +82,7 @@ _DETECTORS = (
     ('FCOS, ATSS, GFL, YOLOX', _TOWERS, None),
     ('Faster R-CNN', _FCS, 'others/faster-rcnn_forget_80-5_glyph80'),
     ('Mask R-CNN, Cascade R-CNN', _FCS, None),
-    ('RetinaNet with a Swin Transformer', 'its FFNs, named in `targets`',
+    ('RetinaNet on a Swin Transformer', _TOWERS,
      'others/retinanet-swin_forget_80-5_glyph80'))
 
 

@@ -12,7 +12,8 @@ from gslora_det.readers import reader_of
 from gslora_det.weights import load_weights, read_meta
 
 READERS = {'retinanet': 'DenseReader', 'rtmdet': 'DenseReader', 'faster-rcnn': 'RoIReader',
-           'detr': 'DETRReader', 'deformable-detr-softmax': 'DETRReader', 'dino': 'DETRReader',
+           'detr': 'DETRReader', 'deformable-detr': 'DETRReader',
+           'deformable-detr-softmax': 'DETRReader', 'dino': 'DETRReader',
            'mask-rcnn-swin': 'RoIReader', 'retinanet-swin': 'DenseReader'}
 
 

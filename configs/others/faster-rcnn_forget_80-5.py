@@ -2,7 +2,7 @@
 # class order that seed 123 shuffles. The recipe is Glyph80's: COCO was not at hand to try it.
 _base_ = [
     '../_base_/runtime.py', '../_base_/datasets/coco_detection.py',
-    '../_base_/methods/gs-lora_any.py'
+    '../_base_/methods/gs-lora_softmax.py'
 ]
 
 from mmengine.hub import get_config  # noqa: E402
