@@ -1,6 +1,7 @@
 _base_ = [
     '../_base_/runtime.py', '../_base_/datasets/glyph80_detection.py',
-    '../_base_/models/deformable-detr_r18_softmax_glyph80.py', '../_base_/methods/gs-lora_softmax.py'
+    '../_base_/models/deformable-detr_r18_softmax_glyph80.py',
+    '../_base_/methods/gs-lora_softmax.py'
 ]
 # One request that erases 5 of 80 classes (arXiv 2403.11530, Table 2); the tail of the class order
 # that seed 123 shuffles is erased first.

@@ -253,7 +253,8 @@ def test_teachers_have_no_dropout_in_a_stem_that_is_adapted(build_unlearning, pa
     assert not torch.equal(batch.features[0], model.extract(*pair)['retain'].features[0])
 
 
-@pytest.mark.parametrize('changed', ['neck.convs.0.conv.weight', 'decoder.layers.0.norms.0.weight'])
+@pytest.mark.parametrize('changed', ['neck.convs.0.conv.weight',
+                                     'decoder.layers.0.norms.0.weight'])
 def test_a_stem_that_was_changed_is_not_shared(build_unlearning, tiny_weights, tmp_path, changed):
     """As by an earlier request whose LoRA was in it: the student keeps its own."""
     original = read_weights(tiny_weights)
