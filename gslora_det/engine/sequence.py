@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Optional
 
-from mmdet.registry import DATASETS, MODELS
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.registry import init_default_scope
@@ -27,6 +27,7 @@ from gslora_det.engine.record import (
     with_h,
 )
 from gslora_det.engine.rehearsal import named, rehearse
+from gslora_det.engine.runner import build_from_files
 from gslora_det.engine.task_config import (
     BUFFERS,
     CONFIG,
@@ -83,7 +84,7 @@ class UnlearningSequence:
         runs = [self._task_config(task, original={}) for task in self.plan]
         with quiet():
             with named(f'{cfg.filename}: model'):  # wrong weights, targets or options show here
-                MODELS.build(runs[0].model)
+                build_from_files(runs[0].model)
             self._val_batches = rehearse(cfg, self.plan, runs)
         if is_main_process():
             for warning in self.plan.warnings:
