@@ -100,7 +100,7 @@ def samples(labels_per_image, size=64, seed=0):
     """As a data preprocessor leaves them."""
     found = support.samples(labels_per_image, size, seed)
     for number, sample in enumerate(found):
-        sample.set_metainfo(dict(pad_shape=(size, size), img_id=100 * seed + number))
+        sample.set_metainfo(dict(img_id=100 * seed + number))
     return found
 
 

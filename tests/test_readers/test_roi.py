@@ -86,7 +86,6 @@ def labelled(labels_per_image, seed=0):
         for mask, (left, top, right, bottom) in zip(masks, boxes.int().tolist()):
             mask[top:bottom, left:right] = 1
         sample.gt_instances.masks = BitmapMasks(masks, 64, 64)
-        sample.set_metainfo(dict(pad_shape=(64, 64)))
     return found
 
 
