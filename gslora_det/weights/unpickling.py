@@ -9,6 +9,7 @@ from typing import IO, Any, List, Union
 import numpy as np
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 
 
 class CheckpointError(ValueError):
@@ -41,11 +42,24 @@ def _number(kind: str, *_: Any) -> np.dtype:
     return found
 
 
-def _statistic(owner: Any, name: str) -> Any:
-    """What ``getattr`` may do in a checkpoint: name a statistic of MMEngine's log."""
-    if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
-        raise pickle.UnpicklingError('Unsupported global: GLOBAL getattr')
-    return getattr(owner, name)
+class _OneCycle:
+    """Stands for MMEngine's scheduler, of which a checkpoint names a function; never built."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> None:
+        raise pickle.UnpicklingError('Unsupported global: GLOBAL OneCycleParamScheduler')
+
+
+def _named(owner: Any, name: str) -> Any:
+    """What ``getattr`` may do: name a statistic of MMEngine's log, or the form of a schedule."""
+    if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current'):
+        return getattr(owner, name)
+    if owner is _OneCycle and name in ('_annealing_cos', '_annealing_linear'):
+        return getattr(OneCycleParamScheduler, name)
+    raise pickle.UnpicklingError('Unsupported global: GLOBAL getattr')
+
+
+def _qualified(kind: type) -> str:
+    return f'{kind.__module__}.{kind.__qualname__}'
 
 
 def _harmless() -> List[Any]:
@@ -57,7 +71,7 @@ def _harmless() -> List[Any]:
         *{type(np.dtype(kind)) for kind in '?bBhHiIlLqQefd'},
         *((function, f'numpy.{core}.multiarray.{function.__name__}')
           for function in functions for core in ('core', '_core')),
-        (_statistic, 'builtins.getattr'),
+        (_named, 'builtins.getattr'), (_OneCycle, _qualified(OneCycleParamScheduler)),
     ]
 
 

@@ -1,6 +1,7 @@
 import functools
 import http.server
 import json
+import math
 import os
 import pickle
 import threading
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.optim import OneCycleLR
+from mmengine.optim.scheduler.param_scheduler import OneCycleParamScheduler
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import CheckpointLoader
@@ -200,6 +203,37 @@ def test_mmengine_checkpoints_are_read(tmp_path):
     torch.save(found, path)  # as a resumed run does
     again = read_checkpoint(path)['message_hub']['log_scalars']['loss']
     assert again.data[0].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize('strategy', ['cos', 'linear'])
+def test_a_schedule_that_names_a_function_is_read(tmp_path, strategy):
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    scheduler = OneCycleLR(optimizer, eta_max=1.0, total_steps=9, anneal_strategy=strategy)
+    torch.save(dict(param_schedulers=[scheduler.state_dict()]), tmp_path / 'resume.pth')
+    found, = read_checkpoint(tmp_path / 'resume.pth')['param_schedulers']
+    assert found['anneal_func'](2.0, 4.0, 0.5) == 3.0  # halfway, whatever the form
+    assert found['anneal_func'](0.0, 1.0, 0.25) == (
+        0.25 if strategy == 'linear' else pytest.approx((1 - math.cos(math.pi / 4)) / 2))
+
+
+class Scheduler:
+    """Asks for MMEngine's scheduler to be built, or for another of its functions."""
+
+    def __init__(self, *reduced):
+        self.reduced = reduced
+
+    def __reduce__(self):
+        return self.reduced
+
+
+@pytest.mark.parametrize('asked', [
+    (OneCycleParamScheduler, (None, 'lr', 1.0)),
+    (getattr, (OneCycleParamScheduler, '__init__')),
+    (getattr, (OneCycleParamScheduler, 'build_iter_from_epoch'))])
+def test_no_scheduler_is_built(tmp_path, asked):
+    torch.save({'meta': Scheduler(*asked)}, tmp_path / 'scheduler.pth')
+    with pytest.raises(CheckpointError, match='getattr|OneCycle'):
+        read_checkpoint(tmp_path / 'scheduler.pth')
 
 
 @pytest.mark.parametrize('kind', ['uint8', 'int16', 'float16', 'float64', 'bool'])
