@@ -8,3 +8,5 @@ _base_ = [
 sequence = dict(order=123, num_tasks=7, classes_per_task=10)
 load_from = 'checkpoints/deformable-detr_r18_glyph80.pth'
 method = dict(cache_teachers=True)  # these pipelines have no random augmentation
+# Trained without what the first request erases: tools/attack.py compares with it.
+oracles = ['checkpoints/deformable-detr_r18_glyph80_without-10.pth']

@@ -8,3 +8,5 @@ _base_ = [
 sequence = dict(order=123, num_tasks=1, classes_per_task=5)
 load_from = 'checkpoints/deformable-detr_r18_glyph80.pth'
 method = dict(cache_teachers=True)  # these pipelines have no random augmentation
+# Trained without what the request erases: tools/attack.py compares with it.
+oracles = ['checkpoints/deformable-detr_r18_glyph80_without-5.pth']

@@ -5,7 +5,7 @@ import json
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Tuple
+from typing import Sequence, Set, Tuple
 
 import numpy as np
 from mmdet.datasets import CocoDataset
@@ -14,6 +14,7 @@ from mmengine.dist import barrier, is_main_process
 from PIL import Image
 from rich.progress import track
 
+from gslora_det.class_names import labels_of, resolve_classes
 from gslora_det.datasets.glyph_rendering import (
     CHARACTERS,
     CLASSES,
@@ -105,12 +106,21 @@ def ensure_glyph80(root: str, num_train: int = 4000, num_val: int = 500) -> None
             raise
 
 
+def _labels(without: Sequence[str]) -> Set[int]:
+    names = resolve_classes(without, CLASSES, where='without') if without else ()
+    return set(labels_of(names, CLASSES))
+
+
 @DATASETS.register_module()
 class Glyph80Dataset(CocoDataset):
     """80 letters and digits on smooth backgrounds, 128 x 128 pixels, COCO format.
 
     Takes all arguments of :class:`mmdet.datasets.CocoDataset`; where ``data_root`` does
     not exist yet, the data set is drawn there first.
+
+    Args:
+        without (list[str]): Classes whose objects are not annotated: what a detector is trained
+            on that never learned them.
     """
 
     METAINFO = dict(
@@ -118,11 +128,20 @@ class Glyph80Dataset(CocoDataset):
         palette=[tuple(round(255 * c) for c in colorsys.hsv_to_rgb(i * 0.618 % 1, .75, .9))
                  for i in range(len(CLASSES))])
 
-    def __init__(self, *args, data_root: str = 'data/glyph80/', **kwargs) -> None:
+    def __init__(self, *args, data_root: str = 'data/glyph80/', without: Sequence[str] = (),
+                 **kwargs) -> None:
+        self.without = _labels(without)
         if is_main_process():
             ensure_glyph80(data_root)
         barrier()
         super().__init__(*args, data_root=data_root, **kwargs)
+
+    def parse_data_info(self, raw_data_info: dict) -> dict:
+        """As COCO's, less the objects that are not annotated."""
+        info = super().parse_data_info(raw_data_info)
+        info['instances'] = [instance for instance in info['instances']
+                             if instance['bbox_label'] not in self.without]
+        return info
 
 
 @DATASETS.register_module()
@@ -132,17 +151,20 @@ class GlyphCrops:
     Args:
         num_crops (int): Number of different crops.
         size (int): Side of a crop in pixels.
+        without (list[str]): Classes that are not shown.
     """
 
-    def __init__(self, num_crops: int, size: int = 48) -> None:
+    def __init__(self, num_crops: int, size: int = 48, without: Sequence[str] = ()) -> None:
         self.num_crops = num_crops
         self.size = size
+        hidden = _labels(without)
+        self.labels = [label for label in range(len(CLASSES)) if label not in hidden]
 
     def __len__(self) -> int:
         return self.num_crops
 
     def __getitem__(self, index: int) -> dict:
-        label = index % len(CLASSES)
+        label = self.labels[index % len(self.labels)]
         rng = np.random.default_rng([VERSION, 2, index])
         crop = render_crop(rng, TRAIN_FACES, label, self.size)
         return dict(inputs=crop[..., ::-1].transpose(2, 0, 1).copy(), data_samples=label)

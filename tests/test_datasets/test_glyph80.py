@@ -10,6 +10,7 @@ from PIL import Image
 import gslora_det  # noqa: F401
 from gslora_det.datasets import ensure_glyph80
 from gslora_det.datasets import glyph80 as module
+from gslora_det.datasets.glyph80 import Glyph80Dataset, GlyphCrops
 from gslora_det.datasets.glyph_rendering import (
     CHARACTERS,
     CLASSES,
@@ -72,6 +73,31 @@ def test_data_set_reads_what_was_drawn(glyph80):
             for instance in info['instances']}
     assert read == drawn
     assert Image.open(glyph80 / 'val/000001.png').size == (128, 128)
+
+
+def test_classes_are_left_out(glyph80):
+    every = Glyph80Dataset(data_root=str(glyph80), ann_file='annotations/train.json',
+                           data_prefix=dict(img='train/'))
+    some = Glyph80Dataset(data_root=str(glyph80), ann_file='annotations/train.json',
+                          data_prefix=dict(img='train/'), without=['digit 2', 'Latin A'],
+                          filter_cfg=dict(filter_empty_gt=False))
+    hidden = {CLASSES.index('digit 2'), CLASSES.index('Latin A')}
+    before = [one['bbox_label'] for info in map(every.get_data_info, range(len(every)))
+              for one in info['instances']]
+    after = [one['bbox_label'] for info in map(some.get_data_info, range(len(some)))
+             for one in info['instances']]
+    assert hidden < {*before}
+    assert after == [label for label in before if label not in hidden]
+    assert some.metainfo['classes'] == every.metainfo['classes']
+    assert len(some) == 160  # the images stay
+
+
+def test_crops_leave_classes_out():
+    crops = GlyphCrops(156, without=['digit 2', 'Latin A'])
+    labels = [crops[index]['data_samples'] for index in range(78)]
+    assert {*range(80)} - {*labels} == {CLASSES.index('digit 2'), CLASSES.index('Latin A')}
+    with pytest.raises(ValueError, match='without: unknown class'):
+        GlyphCrops(1, without=['Latin Aa'])
 
 
 def test_what_is_there_is_kept(glyph80):
