@@ -1,5 +1,6 @@
 """What a method needs to know of a detector, whatever its family."""
 
+from itertools import takewhile
 from typing import List, Optional, Sequence, Tuple
 
 import torch
@@ -7,6 +8,7 @@ from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor, nn
 
 from gslora_det.readers.batch import Batch
+from gslora_det.readers.prefix import Link, is_frozen
 from gslora_det.readers.reading import Losses, Reading
 
 
@@ -60,6 +62,13 @@ class Reader:
         """The class matched to each place, ``num_classes`` for none, (images, places)."""
         raise NotImplementedError
 
+    def nearby(self, reading: Reading) -> Tensor:
+        """As :meth:`labels`, and of the places beside: the class of what they overlap most.
+
+        Places that overlap no object by IoU 0.5 and are matched to none have ``num_classes``.
+        """
+        return self.labels(reading)
+
     def class_layers(self) -> List[nn.Module]:
         """The Linear or Conv2d layers that give the logits."""
         raise NotImplementedError
@@ -100,6 +109,14 @@ class Reader:
         """What runs before the heads: backbone and neck."""
         detector = self.detector
         return [detector.backbone] + ([detector.neck] if detector.with_neck else [])
+
+    def frozen_links(self) -> List[Link]:
+        """The longest chain of modules from the images on in which nothing trains."""
+        return list(takewhile(lambda link: is_frozen(link.module), self.chain()))
+
+    def chain(self) -> List[Link]:
+        """Modules in the order in which they run, as far as they only read each other."""
+        return [Link(part) for part in self.stem()]
 
     def features(self, images: Tensor) -> Tuple[Tensor, ...]:
         """What the stem makes of images of shape (N, 3, H, W)."""

@@ -13,13 +13,14 @@ from mmdet.models.detectors import (
     DetectionTransformer,
     GroundingDINO,
 )
-from mmdet.structures.bbox import bbox_cxcywh_to_xyxy
+from mmdet.structures.bbox import bbox_cxcywh_to_xyxy, bbox_overlaps
 from torch import Tensor, nn
 
 from gslora_det.class_rows import fresh_logit
 from gslora_det.readers.base import Reader, image_sizes, on_ignored
 from gslora_det.readers.batch import Batch, join
 from gslora_det.readers.odds import softmax_odds
+from gslora_det.readers.prefix import Link, is_frozen
 from gslora_det.readers.reading import Losses, Matched, Reading
 from gslora_det.readers.tap import Call, tapped
 from gslora_det.registry import READERS
@@ -48,6 +49,25 @@ class DETRReader(Reader):
                 head.loss_by_feat for head in (DETRHead, DeformableDETRHead, DINOHead)}:
             return "the loss of MMDet's DETRHead (its own loss_by_feat)"
         return None
+
+    def chain(self) -> List[Link]:
+        """Stem and encoder, then the decoder's layers, into the first that trains."""
+        detector = self.detector
+        trains = {p for p in detector.parameters() if p.requires_grad}
+        links = super().chain()
+        if trains.isdisjoint(detector.parameters(recurse=False)):  # levels' embeddings
+            links.append(Link(detector.encoder, self.moving_places))
+        else:
+            return links
+        layers = detector.decoder.layers
+        known = [p for part in (*layers, *self.class_layers()) for p in part.parameters()]
+        if self.moving_places or trains - set(known):
+            return links
+        for layer in layers:
+            links += [Link(layer.self_attn), Link(layer.cross_attn)]
+            if is_frozen(layer):
+                links[-2:] = [Link(layer, read_later=True)]
+        return links
 
     @property
     def moving_places(self) -> bool:
@@ -148,6 +168,19 @@ class DETRReader(Reader):
             list(reading.logits), list(reading.boxes),
             [s.gt_instances for s in reading.samples],
             [s.metainfo for s in reading.samples])[0])
+
+    @torch.no_grad()
+    def nearby(self, reading: Reading) -> Tensor:
+        """See :meth:`Reader.nearby`: several queries look at an object, and one is matched."""
+        labels = self.labels(reading)
+        boxes = bbox_cxcywh_to_xyxy(reading.boxes) * image_sizes(reading.samples, reading.boxes)
+        for found, near, sample in zip(labels, boxes, reading.samples):
+            objects = sample.gt_instances
+            if len(objects):
+                overlap, nearest = bbox_overlaps(near, objects.bboxes.to(near)).max(1)
+                beside = (overlap >= 0.5) & (found == self.num_classes)
+                found[beside] = objects.labels.to(found)[nearest[beside]]
+        return labels
 
     def class_layers(self) -> List[nn.Module]:
         """A layer a decoder layer, or one for all."""
