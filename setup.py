@@ -16,8 +16,8 @@ setup(
     # MMDetection is not listed: two distributions, onedl-mmdetection and mmdet, provide
     # it under the same import names, and either works. constraints.txt names one set.
     install_requires=[
-        'torch>=2.6', 'numpy', 'pycocotools', 'safetensors', 'filelock', 'rich', 'matplotlib',
-        'jinja2',
+        'torch>=2.6', 'numpy', 'scikit-learn>=1.3', 'pycocotools', 'safetensors', 'filelock',
+        'rich', 'matplotlib', 'jinja2',
     ],
     extras_require={
         'mmdet': ['onedl-mmdetection>=3.5', 'onedl-mmcv>=2.3', 'onedl-mmengine>=0.10.12'],

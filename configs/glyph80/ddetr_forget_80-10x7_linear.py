@@ -7,3 +7,4 @@ _base_ = [
 sequence = dict(order=123, num_tasks=7, classes_per_task=10)
 load_from = 'checkpoints/deformable-detr_r18_glyph80.pth'
 method = dict(cache_teachers=True)  # these pipelines have no random augmentation
+oracles = ['checkpoints/deformable-detr_r18_glyph80_without-10.pth']

@@ -11,7 +11,7 @@ import tempfile
 import warnings
 from itertools import chain, islice
 from pathlib import Path
-from typing import Iterator, List, Sequence
+from typing import Iterator, List, NamedTuple, Sequence, Tuple
 
 import torch
 from mmdet.registry import HOOKS, METRICS, PARAM_SCHEDULERS, VISUALIZERS
@@ -47,7 +47,18 @@ def named(setting: str) -> Iterator[None]:
         raise ValueError(f'{setting}: {in_one_line(error)}') from error
 
 
-def rehearse(cfg: Config, plan: List[TaskPlan], runs: Sequence[Config]) -> int:
+class Rehearsed(NamedTuple):
+    """What a rehearsal tells.
+
+    Attributes:
+        val_batches (int): Batches of an evaluation.
+        looks_alike (bool): Whether an image looks the same every time.
+    """
+    val_batches: int
+    looks_alike: bool
+
+
+def rehearse(cfg: Config, plan: List[TaskPlan], runs: Sequence[Config]) -> Rehearsed:
     """Builds what the config names, as the tasks will, and tries it on a few images.
 
     Part by part, so that an error names its setting; then as a whole, up to the first step
@@ -58,9 +69,6 @@ def rehearse(cfg: Config, plan: List[TaskPlan], runs: Sequence[Config]) -> int:
         plan (list[TaskPlan]): Its tasks.
         runs (list[Config]): The config of each task's run.
 
-    Returns:
-        int: Batches of an evaluation.
-
     Raises:
         ValueError: Something cannot be built, or does not go with the rest; one line names
             the setting. Nothing is left behind.
@@ -69,15 +77,15 @@ def rehearse(cfg: Config, plan: List[TaskPlan], runs: Sequence[Config]) -> int:
         run = _rehearsal_config(plan, runs[0], Path(folder))
         _visualizer(cfg, run)
         _hooks(cfg)
-        batches = _validation_data(run)
-        _training_data(cfg, run)
+        batches, alike = _validation_data(run)
+        alike &= _training_data(cfg, run)
         with named('task 1'):
             runner = TaskRunner.from_cfg(_without_workers(run))
         model = unwrapped(runner.model)
         if model.num_trainable():
             _optimizer(cfg, runs, runner)
         _first_step(runner)
-        return batches
+        return Rehearsed(batches, alike)
 
 
 def _rehearsal_config(plan: List[TaskPlan], run: Config, folder: Path) -> Config:
@@ -145,21 +153,23 @@ def _optimizer(cfg: Config, runs: Sequence[Config], runner: Runner) -> None:
                         built.step()
 
 
-def _training_data(cfg: Config, run: Config) -> None:
+def _training_data(cfg: Config, run: Config) -> bool:
+    """Whether an image looks the same every time."""
     with named('train_dataloader'):
         loader = Runner.build_dataloader(run.train_dataloader)
         branches = loader.dataset.datasets
         loader.collate_fn([branch[0] for branch in branches])
-    if cfg.method.get('cache_teachers'):
-        found = random_steps(branches[0].dataset)
-        if found:
-            raise ValueError(
-                'method.cache_teachers remembers what is said of an image, but train_dataloader'
-                f'.dataset.pipeline has steps that draw at random ({", ".join(found)}): set '
-                'method.cache_teachers=False, or leave them out')
+    found = random_steps(branches[0].dataset)
+    if found and cfg.method.get('cache_teachers'):
+        raise ValueError(
+            'method.cache_teachers remembers what is said of an image, but train_dataloader'
+            f'.dataset.pipeline has steps that draw at random ({", ".join(found)}): set '
+            'method.cache_teachers=False, or leave them out')
+    return not found
 
 
-def _validation_data(run: Config) -> int:
+def _validation_data(run: Config) -> Tuple[int, bool]:
+    """The number of batches, and whether an image looks the same every time."""
     with named('val_dataloader'):
         loader = Runner.build_dataloader(run.val_dataloader)
         loader.collate_fn([loader.dataset[0]])
@@ -167,7 +177,7 @@ def _validation_data(run: Config) -> int:
         metric = METRICS.build(copy.deepcopy(run.val_evaluator))
         metric.dataset_meta = loader.dataset.metainfo
     check_all_are_measured(loader, len(metric._coco_api.dataset['images']), 'val_dataloader')
-    return len(loader)
+    return len(loader), not random_steps(loader.dataset)
 
 
 def check_all_are_measured(loader: DataLoader, annotated: int, name: str) -> None:

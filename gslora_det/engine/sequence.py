@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Optional
+from typing import Dict, Optional
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
@@ -39,6 +39,7 @@ from gslora_det.engine.task_config import (
 from gslora_det.engine.task_run import TaskRun, measure
 from gslora_det.evaluation import LEAST_AP
 from gslora_det.files import check_writable, folder_lock, remove_drafts, write_file, write_json
+from gslora_det.models import UnlearningDetector
 from gslora_det.quiet import quiet
 from gslora_det.report import print_table, write_results
 from gslora_det.report.fates import objects_in_words
@@ -85,7 +86,10 @@ class UnlearningSequence:
         with quiet():
             with named(f'{cfg.filename}: model'):  # wrong weights, targets or options show here
                 build_from_files(runs[0].model)
-            self._val_batches = rehearse(cfg, self.plan, runs)
+            rehearsed = rehearse(cfg, self.plan, runs)
+        self._val_batches = rehearsed.val_batches
+        self._memory: Dict[str, dict] = {}  # what frozen parts made of images
+        self._room = 2**30 * rehearsed.looks_alike * cfg.sequence.get('cache_gib', 2.0)
         if is_main_process():
             for warning in self.plan.warnings:
                 print(f'warning: {warning}', file=sys.stderr)
@@ -177,11 +181,14 @@ class UnlearningSequence:
             write_json(folder / BUFFERS, task.buffers)
         barrier()
         run = TaskRun(run_cfg, self.progress.step)
+        run.model.remember(self._memory, self._room)
         if task.number == 1:
             total = run.model.num_parameters
             self.progress.say(f'trainable: {run.trainable:,} parameters, '
                               f'{100 * run.trainable / total:.2f} % of {total:,}')
         results = run.run()
+        if task.number == 1:
+            self._say_what_is_remembered(run.model)
         metrics = with_h(split_metrics(results), before)
         barrier()
         images = sum(self.cfg.sequence[name].batch_size for name in run.model.method.branches)
@@ -201,6 +208,14 @@ class UnlearningSequence:
         self.progress.say(f'  {_one_line(metrics, before)}{self.progress.left()}')
         if entry['objects']:
             self.progress.say(f'  {objects_in_words(entry["objects"])}')
+
+    def _say_what_is_remembered(self, model: UnlearningDetector) -> None:
+        prefix = vars(model.detector).get('prefix')
+        if prefix and prefix.seen:
+            self.progress.say(
+                f'  what stands before the first layer that trains ran once: '
+                f'{len(prefix.seen):,} images, {prefix.size / 2**20:,.0f} of at most '
+                f'{self._room / 2**20:,.0f} MiB (sequence.cache_gib)')
 
     def _task_config(self, task: TaskPlan, original: dict) -> Config:
         return task_config(self.cfg, task, self.work_dir, self.classes,

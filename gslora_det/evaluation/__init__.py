@@ -4,11 +4,20 @@ from gslora_det.evaluation.box_fates import BoxFate, box_fates, class_roles
 from gslora_det.evaluation.boxes import Detections, Objects
 from gslora_det.evaluation.fate_summary import fate_summary, found_again
 from gslora_det.evaluation.measures import LEAST_AP, h_mean, h_ratio, mean_ap, ratio
+from gslora_det.evaluation.recovery import (
+    attack_rows,
+    beyond_oracle,
+    by_detector,
+    counted_attacks,
+    most,
+    worst_attack,
+)
 from gslora_det.evaluation.split_ap import class_ap, split_ap
 from gslora_det.evaluation.split_coco_metric import SplitCocoMetric
 
 __all__ = [
-    'BoxFate', 'Detections', 'LEAST_AP', 'Objects', 'SplitCocoMetric', 'box_fates', 'class_ap',
-    'class_roles', 'fate_summary', 'found_again', 'h_mean', 'h_ratio', 'mean_ap', 'ratio',
-    'split_ap',
+    'BoxFate', 'Detections', 'LEAST_AP', 'Objects', 'SplitCocoMetric', 'attack_rows',
+    'beyond_oracle', 'box_fates', 'by_detector', 'class_ap', 'class_roles', 'counted_attacks',
+    'fate_summary', 'found_again', 'h_mean', 'h_ratio', 'mean_ap', 'most', 'ratio', 'split_ap',
+    'worst_attack',
 ]

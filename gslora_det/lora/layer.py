@@ -53,6 +53,18 @@ class LoRALayer(nn.Module):
         nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
         nn.init.zeros_(self.lora_B)
 
+    @torch.no_grad()
+    def start(self, a: Tensor, b: Tensor) -> None:
+        """Starts with the update ``b a`` instead of zero.
+
+        Args:
+            a (Tensor): Shape (r, ...), r at most the rank; further rows stay as they are.
+            b (Tensor): Shape (outputs, r).
+        """
+        self.lora_A[:len(a)] = a.view_as(self.lora_A[:len(a)])
+        self.lora_B.zero_()
+        self.lora_B.flatten(1)[:, :len(a)] = b / self.scaling
+
     def delta(self) -> Tensor:
         """The update s B A of the weight, in the weight's shape."""
         update = self.scaling * self.lora_B.flatten(1) @ self.lora_A.flatten(1)

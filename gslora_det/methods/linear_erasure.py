@@ -1,13 +1,16 @@
 """Linear erasure by LoRA, after which the class rows are reset."""
 
 import json
-from typing import Dict, Sequence, Tuple
+from contextlib import nullcontext
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.dist import all_gather_object
 from torch import Tensor, nn
 
 from gslora_det.class_rows import fresh_logit
+from gslora_det.lora import LoRALinear, low_rank_regression
 from gslora_det.losses import ErasureMap
 from gslora_det.methods.base import Images
 from gslora_det.methods.gs_lora import GSLoRA
@@ -15,6 +18,7 @@ from gslora_det.methods.head_mask import mask_classes_
 from gslora_det.methods.teacher import evaluating, quiet_reading
 from gslora_det.options import COUNT, NOT_NEGATIVE, require
 from gslora_det.readers import Batch, Losses, Reader, Reading, join, joined, reader_of
+from gslora_det.readers.embedding_block import EmbeddingBlock
 from gslora_det.registry import METHODS
 
 
@@ -22,67 +26,88 @@ from gslora_det.registry import METHODS
 class LinearErasure(GSLoRA):
     """Moves embeddings to where no linear classifier can tell the forgotten classes.
 
-    ``L = L_GS-LoRA + erase (mean_f d + mean_r d + everywhere mean_q d)``, with d the squared
-    distance of a place's embedding from :class:`gslora_det.losses.ErasureMap` of what it was
-    before the task; the means are over the places of forgotten objects, of retained ones, and
-    over all. Afterwards the rows of the forgotten classes in the class head are reset: a
-    classifier that is left would pull the class back, and one that is reset learns it anew from
-    embeddings that still tell it.
+    ``L = L_GS-LoRA + erase (everywhere mean_q d + mean_f d + mean_b d + keep mean_r d)``, with d
+    the squared distance of a place's embedding from where it should be: at retained objects
+    where it was before the task, and elsewhere :class:`gslora_det.losses.ErasureMap` of that.
+    The means are over all places, those of forgotten objects, those beside them, and those at
+    retained objects.
+
+    Several places look at an object, and one of them is matched to it. Those beside tell the
+    class, too, in their own way, and a detector that is trained again would match them: so the
+    map takes a class at matched places and beside them for two concepts.
+
+    Where the embeddings are layer norms of an FFN's output, training starts from the map itself,
+    as far as the hidden units can give it (:func:`gslora_det.lora.low_rank_regression`); steps of
+    a gradient alone find it much less well. Afterwards the rows of the forgotten classes in the
+    class head are reset: a classifier that is left would pull the class back, and one that is
+    reset learns it anew from embeddings that still tell it.
 
     Args:
         erase (float): Weight of erasure.
         everywhere (float): Weight of all places beside those of objects: what was erased in
             earlier tasks, of which the buffers show no objects, stays erased by it.
+        keep (float): Weight of the places at retained objects.
         num_images (int): Images of each branch to find the map on.
         beta (float): As of :class:`GSLoRA`; with reset rows the margin is not needed.
-        **kwargs: See :class:`GSLoRA`. ``rank`` should be at least the number of classes that
-            a task erases.
+        **kwargs: See :class:`GSLoRA`. ``rank`` should be at least twice the number of classes
+            that a task erases.
     """
 
     embeds = True
 
-    def __init__(self, erase: float = 0.5, everywhere: float = 20.0, num_images: int = 256,
-                 beta: float = 0.0, **kwargs) -> None:
+    def __init__(self, erase: float = 0.5, everywhere: float = 20.0, keep: float = 5.0,
+                 num_images: int = 1000, beta: float = 0.0, **kwargs) -> None:
         super().__init__(beta=beta, **kwargs)
-        require('LinearErasure', erase=(erase, NOT_NEGATIVE),
+        require('LinearErasure', erase=(erase, NOT_NEGATIVE), keep=(keep, NOT_NEGATIVE),
                 everywhere=(everywhere, NOT_NEGATIVE), num_images=(num_images, COUNT))
         self.erase = erase
         self.everywhere = everywhere
+        self.keep = keep
         self.num_images = num_images
         self.images_measured = 2 * num_images
 
     @torch.no_grad()
     def before_task(self, detector: nn.Module, images: Images) -> None:
-        """Finds the map on the objects of both buffers, as the detector sees them now."""
-        found = [self._objects(detector, image, sample) for branch in ('forget', 'retain')
-                 for image, sample in images(branch, self.num_images)]
-        found = [pair for part in all_gather_object(found) for pair in part]
-        embeddings, labels = map(torch.cat, zip(*found))
-        concepts = labels[:, None] == torch.tensor(self.forgotten)
-        self.map = ErasureMap.of(embeddings, concepts)
-
-    def _objects(self, detector: nn.Module, image: Tensor, sample) -> Tuple[Tensor, Tensor]:
-        """Embeddings and classes of the places that are matched to objects."""
-        reader = reader_of(detector)
-        with evaluating(detector):  # batch norms, too, before the first step
-            features = reader.features(image[None])
-        said = quiet_reading(detector, Batch(features, [sample], image[None]))
-        labels = reader.labels(said)
-        matched = labels < reader.num_classes
-        return said.embeddings[matched].cpu(), labels[matched].cpu()
+        """Finds the map on the objects of both buffers, and starts from it."""
+        block = reader_of(detector).embedding_block()
+        if block and not isinstance(block.layer, LoRALinear):
+            block = None
+        seen = [_look(detector, block, image, sample) for branch in ('forget', 'retain')
+                for image, sample in images(branch, self.num_images)]
+        seen = [each for part in all_gather_object(seen) for each in part]
+        embeddings, kinds, *passed = map(torch.cat, zip(*seen))
+        forgotten = torch.tensor(self.forgotten)
+        concepts = kinds[:, None] == torch.cat([forgotten, ~forgotten])
+        objects = kinds != reader_of(detector).num_classes
+        self.map = ErasureMap.of(embeddings[objects], concepts[objects])
+        if block:
+            inputs, scales = passed
+            wanted = (self.map(embeddings) - embeddings) * scales
+            wanted[objects & ~concepts.any(1)] = 0
+            block.layer.start(*low_rank_regression(inputs, wanted, self.rank))
 
     def further_terms(self, reader: Reader, readings: Sequence[Reading],
                       losses: Sequence[Losses], batches: Sequence[Batch]) -> Dict[str, Tensor]:
         """The term of erasure."""
         reading, number = joined(readings), len(readings[0])
         before = self.before(join(*batches), reading.places)
-        distance = (reading.embeddings - self.map(before.embeddings)).square().sum(-1)
-        matched = reader.labels(before) < reader.num_classes
-        of_objects = [distance[part][matched[part]]
-                      for part in (slice(None, number), slice(number, None))]
+        matched, near = reader.labels(before), reader.nearby(before)
+        nothing = reader.num_classes
+        forgotten = torch.zeros_like(matched, dtype=torch.bool)
+        forgotten[:number] = near[:number] < nothing
+        kept = (near < nothing) & ~forgotten
+        target, block = self.map(before.embeddings), reader.embedding_block()
+        if block:
+            target = block.reachable(target)
+        target = torch.where(kept[..., None], before.embeddings, target)
+        distance = (reading.embeddings - target).square().sum(-1)
+
+        def mean(chosen: Tensor) -> Tensor:
+            return distance[chosen].sum() / chosen.sum().clamp(min=1)
+
         return dict(erase_loss=self.erase * (
-            self.everywhere * distance.mean()
-            + sum(part.sum() / max(len(part), 1) for part in of_objects)))
+            self.everywhere * distance.mean() + mean(forgotten & (matched < nothing))
+            + mean(forgotten & (matched == nothing)) + self.keep * mean(kept)))
 
     def adapter(self, detector: nn.Module) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
         """As GSLoRA, and which rows are reset."""
@@ -107,3 +132,31 @@ class LinearErasure(GSLoRA):
         state = dict(state)
         self.map = ErasureMap(*state.pop('map'))
         super().load_state_dict(state)
+
+
+# Of the places that look at no object, so many for each that does: they should not drown it.
+_OTHERS = 1 / 3
+
+
+def _look(detector: nn.Module, block: Optional[EmbeddingBlock], image: Tensor,
+          sample: DetDataSample) -> List[Tensor]:
+    """What a detector makes of an image, at the places at objects and at some others.
+
+    Returns:
+        list[Tensor]: Embeddings; classes c of what is matched, ~c beside it, and the number of
+        classes for nothing; with a block, what :meth:`Passed.layer` gives.
+    """
+    reader = reader_of(detector)
+    with evaluating(detector):  # batch norms, too, before the first step
+        batch = reader.batch(image[None], [sample])
+    with block.watched() if block else nullcontext() as passed:
+        said = quiet_reading(detector, batch)
+    matched, near = reader.labels(said), reader.nearby(said)
+    nothing = reader.num_classes
+    kinds = torch.where((matched == nothing) & (near < nothing), ~near, matched)
+    places = [part[0] for part in (said.embeddings, kinds, *(passed.layer() if block else ()))]
+    objects, others = ((kinds[0] == nothing) == flag for flag in (False, True))
+    others = others.nonzero()[:, 0]
+    others = others[torch.randperm(len(others))[:round(_OTHERS * objects.sum().item())]]
+    chosen = torch.cat([objects.nonzero()[:, 0], others])
+    return [part[chosen].cpu() for part in places]

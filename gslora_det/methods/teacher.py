@@ -56,7 +56,7 @@ class Teacher:
 
     def __call__(self, batch: Batch, places: Optional[Tensor] = None) -> Reading:
         detector = self.detector.to(batch.images.device)
-        if not self.share_stem:
+        if not self.share_stem or batch.features is None:
             batch = replace(batch, features=self.features(batch))
         return quiet_reading(detector, batch, places)
 

@@ -1,6 +1,7 @@
 """The registered wrapper: a plain detector and the method that unlearns in it."""
 
 import copy
+from contextlib import nullcontext
 from itertools import accumulate
 from typing import Dict, Optional
 
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from gslora_det.methods import Method
 from gslora_det.quiet import hushed_logs
 from gslora_det.readers import Batch, Reader, reader_of
+from gslora_det.readers.prefix import FrozenPrefix
 from gslora_det.registry import METHODS
 from gslora_det.weights import load_weights
 
@@ -44,6 +46,8 @@ class UnlearningDetector(BaseModel):
                  original: Optional[Dict[str, Tensor]] = None) -> None:
         super().__init__(dict(type='MultiBranchDataPreprocessor',
                               data_preprocessor=detector['data_preprocessor']))
+        self._seen: Dict[str, dict] = {}
+        self._room = 0.0
         self.detector = MODELS.build(copy.deepcopy(detector))
         self.method = METHODS.build(method)
         self._check(self.method, len(method['classes']))
@@ -102,13 +106,38 @@ class UnlearningDetector(BaseModel):
             if isinstance(module, _BatchNorm) and not any(
                     p.requires_grad for p in module.parameters()):
                 module.eval()
+        self._look_what_is_frozen()
         return self
+
+    def remember(self, seen: Dict[str, dict], room: float) -> None:
+        """Lets what stands before the first layer that trains run once for an image.
+
+        Right only where an image looks the same every time.
+
+        Args:
+            seen (dict): What is remembered, for all tasks of a sequence.
+            room (float): Bytes to use.
+        """
+        self._seen, self._room = seen, room
+        self._look_what_is_frozen()
+
+    def _look_what_is_frozen(self) -> None:
+        if not self._room:
+            return
+        prefix = FrozenPrefix(self.reader, self._room)
+        digest = prefix.digest
+        if digest not in self._seen:  # weights that were frozen have changed
+            self._seen.clear()
+        self.detector.prefix = FrozenPrefix(
+            prefix.reader, self._room, self._seen.setdefault(digest, {}))
 
     def forward(self, inputs, data_samples=None, mode: str = 'tensor'):
         """MMEngine's entry: ``mode`` is 'loss', 'predict' or 'tensor'."""
         if mode == 'loss':
             return self.loss(inputs, data_samples)
-        return self.detector(inputs, data_samples, mode)
+        prefix = vars(self.detector).get('prefix')
+        with prefix.of(inputs, data_samples) if prefix and data_samples else nullcontext():
+            return self.detector(inputs, data_samples, mode)
 
     def loss(self, inputs: Dict[str, Tensor],
              data_samples: Dict[str, SampleList]) -> Dict[str, Tensor]:
@@ -145,7 +174,7 @@ class UnlearningDetector(BaseModel):
         reader = self.reader
         trains = any(p.requires_grad for part in reader.stem() for p in part.parameters())
         with torch.set_grad_enabled(trains):
-            whole = Batch(reader.features(images), samples, images)
+            whole = reader.batch(images, samples)
         ends = accumulate(len(data_samples[branch]) for branch in branches)
         return {branch: whole.pick(slice(end - len(data_samples[branch]), end))
                 for branch, end in zip(branches, ends)}

@@ -1,13 +1,14 @@
 """What a method needs to know of a detector, whatever its family."""
 
 from itertools import takewhile
-from typing import List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor, nn
 
 from gslora_det.readers.batch import Batch
+from gslora_det.readers.embedding_block import EmbeddingBlock
 from gslora_det.readers.prefix import Link, is_frozen
 from gslora_det.readers.reading import Losses, Reading
 
@@ -69,6 +70,10 @@ class Reader:
         """
         return self.labels(reading)
 
+    def embedding_block(self) -> Optional[EmbeddingBlock]:
+        """What makes the embeddings last, where it is known."""
+        return None
+
     def class_layers(self) -> List[nn.Module]:
         """The Linear or Conv2d layers that give the logits."""
         raise NotImplementedError
@@ -117,6 +122,26 @@ class Reader:
     def chain(self) -> List[Link]:
         """Modules in the order in which they run, as far as they only read each other."""
         return [Link(part) for part in self.stem()]
+
+    def read_by(self, links: Sequence[Link]) -> Dict[str, Tensor]:
+        """The frozen weights and statistics by which links make what they make, by name."""
+        return {f'{number}.{name}': value for number, link in enumerate(links)
+                for name, value in link.module.state_dict().items()}
+
+    def batch(self, images: Tensor, samples: list) -> Batch:
+        """Images after backbone and neck, or remembered.
+
+        Args:
+            images (Tensor): Shape (images, 3, H, W).
+            samples (list[DetDataSample]): Their annotations.
+        """
+        prefix = vars(self.detector).get('prefix')
+        if prefix is None or not prefix.remember(images, samples):
+            return Batch(self.features(images), samples, images)
+        if prefix.beyond_stem:
+            return Batch(None, samples, images)
+        with prefix.recalled(samples):
+            return Batch(self.features(images), samples, images)
 
     def features(self, images: Tensor) -> Tuple[Tensor, ...]:
         """What the stem makes of images of shape (N, 3, H, W)."""

@@ -2,7 +2,8 @@
 
 import inspect
 from contextlib import contextmanager
-from typing import Iterator, List, Optional, Tuple
+from dataclasses import replace
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from mmdet.models.dense_heads import DeformableDETRHead, DETRHead, DINOHead
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from gslora_det.class_rows import fresh_logit
 from gslora_det.readers.base import Reader, image_sizes, on_ignored
 from gslora_det.readers.batch import Batch, join
+from gslora_det.readers.embedding_block import EmbeddingBlock
 from gslora_det.readers.odds import softmax_odds
 from gslora_det.readers.prefix import Link, is_frozen
 from gslora_det.readers.reading import Losses, Matched, Reading
@@ -69,6 +71,16 @@ class DETRReader(Reader):
                 links[-2:] = [Link(layer, read_later=True)]
         return links
 
+    def read_by(self, links: Sequence[Link]) -> Dict[str, Tensor]:
+        """Of the decoder's links, also what makes and moves their queries."""
+        later = {id(value) for part in (*self.detector.decoder.layers, *self.class_layers())
+                 for value in part.state_dict(keep_vars=True).values()}
+        others = {name: value for name, value in
+                  self.detector.state_dict(keep_vars=True).items()
+                  if id(value) not in later and not value.requires_grad}
+        return {**super().read_by(links), **others} if len(links) > len(self.stem()) else (
+            super().read_by(links))
+
     @property
     def moving_places(self) -> bool:
         """Whether the queries are proposals of the encoder."""
@@ -99,6 +111,10 @@ class DETRReader(Reader):
     def _decode(self, batch: Batch, places: Optional[Tensor]
                 ) -> Tuple[dict, Optional[Tensor]]:
         detector = self.detector
+        if batch.features is None:
+            with detector.prefix.recalled(batch.data_samples):
+                return self._decode(
+                    replace(batch, features=self.features(batch.images)), places)
         if not _two_stages(detector):
             return detector.forward_transformer(batch.features, batch.data_samples), None
         inputs, decoder = detector.pre_transformer(batch.features, batch.data_samples)
@@ -181,6 +197,17 @@ class DETRReader(Reader):
                 beside = (overlap >= 0.5) & (found == self.num_classes)
                 found[beside] = objects.labels.to(found)[nearest[beside]]
         return labels
+
+    def embedding_block(self) -> Optional[EmbeddingBlock]:
+        """The last decoder layer's FFN."""
+        decoder = self.detector.decoder
+        last = decoder.layers[-1]
+        after = [getattr(decoder, name, None) for name in ('post_norm', 'norm')]
+        norms = [last.norms[-1], *(norm for norm in after if isinstance(norm, nn.LayerNorm))]
+        layers = [m for m in last.ffn.layers.modules() if isinstance(m, nn.Linear)]
+        if last.ffn.add_identity and all(isinstance(norm, nn.LayerNorm) for norm in norms):
+            return EmbeddingBlock(layers[-1], norms)
+        return None
 
     def class_layers(self) -> List[nn.Module]:
         """A layer a decoder layer, or one for all."""

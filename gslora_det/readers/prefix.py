@@ -1,8 +1,7 @@
 """What stands before the first layer that trains runs once for an image."""
 
 import hashlib
-from contextlib import contextmanager
-from itertools import chain
+from contextlib import contextmanager, nullcontext
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
 
 import torch
@@ -61,15 +60,17 @@ class FrozenPrefix:
 
     @property
     def digest(self) -> str:
-        """What the links make of images depends on: their number, and what is frozen."""
-        layers = {p for layer in self.reader.class_layers() for p in layer.parameters()}
+        """Of all that the links make of an image depends on, but the image."""
         digest = hashlib.sha256(str(len(self.links)).encode())
-        for name, value in chain(self.reader.detector.named_parameters(),
-                                 self.reader.detector.named_buffers()):
-            if not value.requires_grad and value not in layers:
-                digest.update(name.encode())
-                digest.update(value.detach().cpu().contiguous().view(-1).numpy().tobytes())
+        for name, value in self.reader.read_by(self.links).items():
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).numpy().tobytes())
         return digest.hexdigest()
+
+    @property
+    def beyond_stem(self) -> bool:
+        """Whether links of the detector's head are remembered, too."""
+        return len(self.links) > len(self.reader.stem())
 
     @contextmanager
     def of(self, images: Tensor, samples: Sequence) -> Iterator[None]:
@@ -81,9 +82,12 @@ class FrozenPrefix:
             images (Tensor): Shape (images, 3, H, W).
             samples (list[DetDataSample]): Their meta information.
         """
-        if not self.links or not self._fill(images, samples):
+        with self.recalled(samples) if self.remember(images, samples) else nullcontext():
             yield
-            return
+
+    @contextmanager
+    def recalled(self, samples: Sequence) -> Iterator[None]:
+        """Within the block, the links give what they made of these images."""
         seen = [self.seen[key] for key in map(_key, samples)]
         for number, link in enumerate(self.links):
             link.module.forward = _recall([each[number] for each in seen])
@@ -93,8 +97,10 @@ class FrozenPrefix:
             for link in self.links:
                 del link.module.forward
 
-    def _fill(self, images: Tensor, samples: Sequence) -> bool:
-        """Whether all images are remembered, after those that fit were run."""
+    def remember(self, images: Tensor, samples: Sequence) -> bool:
+        """Runs what is not remembered yet; whether all of these images are remembered then."""
+        if not self.links or not all('img_path' in sample for sample in samples):
+            return False
         keys = list(map(_key, samples))
         new = [i for i, key in enumerate(keys) if key not in self.seen]
         if new and self.size >= self.limit:

@@ -619,30 +619,127 @@ def matched(detector, said_by_it, sample_list):
         [s.metainfo for s in sample_list])[0])
 
 
-def test_linear_erasure_is_its_formula(build_unlearning, original, pair):
-    model = build(build_unlearning, 'LinearErasure', erase=0.7, everywhere=3.0, num_images=2)
-    model.method.before_task(model.detector, images)
+@pytest.fixture
+def twins(original, tmp_path):
+    """Weights by which two queries always look at nearly the same place, and their detector."""
+    queries = original.query_embedding.weight.data
+    queries[1::2] = queries[::2] + 0.02 * queries[1::2]
+    path = tmp_path / 'twins.pth'
+    save_weights(original.state_dict(), path, {})
+    return str(path), original
+
+
+def overlap(box, other):
+    """IoU of two boxes x1, y1, x2, y2, from its definition."""
+    width, height = (max(0, min(box[i + 2], other[i + 2]) - max(box[i], other[i]))
+                     for i in (0, 1))
+    areas = [(one[2] - one[0]) * (one[3] - one[1]) for one in (box, other)]
+    return width * height / (sum(areas) - width * height)
+
+
+def kinds(detector, spoken, sample_list):
+    """Of each query: the class it is matched to, ~c beside an object of class c, 5 for none."""
+    found = matched(detector, spoken, sample_list)
+    for labels, boxes, sample in zip(found, spoken[2], sample_list):
+        objects = sample.gt_instances
+        for query, (x, y, w, h) in enumerate((64 * boxes).tolist()):
+            overlaps = [overlap((x - w / 2, y - h / 2, x + w / 2, y + h / 2), each)
+                        for each in objects.bboxes.tolist()]
+            if labels[query] == 5 and overlaps and max(overlaps) >= 0.5:
+                labels[query] = ~objects.labels[overlaps.index(max(overlaps))]
+    return found
+
+
+def on_the_queries(detector, images, sample_list):
+    """Puts the objects where the detector looks, so that several queries look at each."""
+    boxes = 64 * said(detector, images, sample_list)[2]
+    for found, sample in zip(boxes, sample_list):
+        for i in range(len(sample.gt_instances)):
+            x, y, w, h = found[5 * i]
+            sample.gt_instances.bboxes[i] = torch.stack([x - w / 2, y - h / 2, x + w / 2,
+                                                         y + h / 2])
+
+
+def buffers(original):
+    """A function as the engine's, of images whose objects lie where the detector looks."""
+    shown = {}
+    for branch in ('forget', 'retain'):
+        found = list(images(branch, 2))
+        on_the_queries(original, torch.stack([image for image, _ in found]),
+                       [sample for _, sample in found])
+        shown[branch] = found
+    return lambda branch, number: iter(copy.deepcopy(shown[branch]))
+
+
+def test_linear_erasure_is_its_formula(build_unlearning, twins, pair):
+    weights, original = twins
+    model = build(build_unlearning, 'LinearErasure', erase=0.7, everywhere=3.0, keep=2.0,
+                  num_images=2, weights=weights)
+    shown = buffers(original)
+    model.method.before_task(model.detector, shown)
     found, labels = [], []
     for branch in ('forget', 'retain'):
-        for image, sample in images(branch, 2):
+        for image, sample in shown(branch, 2):
             spoken = said(original, image[None], [sample])
-            classes = matched(original, spoken, [sample])
-            found.append(spoken[0][classes < 5])
-            labels.append(classes[classes < 5])
-    x, z = torch.cat(found).double(), (torch.cat(labels) == 4).double()[:, None]
-    assert z.sum() == 3 and len(x) == 6
-    expected = ErasureMap.of(x, z)
+            classes = kinds(original, spoken, [sample])
+            found.append(spoken[0][classes != 5])
+            labels.append(classes[classes != 5])
+    x, c = torch.cat(found).double(), torch.cat(labels)
+    assert [(c == kind).sum() for kind in (4, ~4, 1, ~1)] == [3, 3, 1, 1]
+    expected = ErasureMap.of(x, torch.stack([c == 4, c == ~4], 1).double())
+    assert torch.allclose(model.method.map.matrix.double(), expected.matrix, atol=1e-4)
+
     move(model)
     inputs, data_samples = copy.deepcopy(pair)
-    total, parts = 0, []
+    for branch in ('forget', 'retain'):
+        on_the_queries(original, inputs[branch], data_samples[branch])
+    norm, parts = original.decoder.layers[-1].norms[-1], dict(every=[])
     for branch in ('forget', 'retain'):
         before = said(original, inputs[branch], data_samples[branch])
         now = said(model.detector, inputs[branch], data_samples[branch])[0]
-        distance = (now - expected(before[0].double())).square().sum(-1)
-        total += distance[matched(original, before, data_samples[branch]) < 5].mean()
-        parts.append(distance.flatten())
-    wanted = 0.7 * (total + 3 * torch.cat(parts).mean()).item()
-    assert losses(model, pair)['erase_loss'] == pytest.approx(wanted, rel=1e-3) and wanted > 0.1
+        what = kinds(original, before, data_samples[branch])
+        wanted = expected(before[0].double())
+        # A layer norm gives what has mean zero and variance one, before its scale and shift.
+        inside = (wanted - norm.bias) / norm.weight
+        inside = (inside - inside.mean(-1, keepdim=True)) / (
+            inside.var(-1, unbiased=False, keepdim=True) + norm.eps).sqrt()
+        wanted = inside * norm.weight + norm.bias
+        if branch == 'retain':
+            wanted[what != 5] = before[0][what != 5].double()
+        distance = (now - wanted).square().sum(-1)
+        parts['every'].append(distance.flatten())
+        if branch == 'retain':
+            parts['kept'] = distance[what != 5]
+        else:
+            parts['matched'], parts['beside'] = distance[what == 4], distance[what == ~4]
+    assert all(len(parts[name]) > 1 for name in parts)
+    wanted = 0.7 * (3 * torch.cat(parts['every']).mean() + parts['matched'].mean()
+                    + parts['beside'].mean() + 2 * parts['kept'].mean()).item()
+    found = model.loss(inputs, data_samples)['erase_loss'].item()
+    assert found == pytest.approx(wanted, rel=1e-3) and wanted > 0.1
+
+
+def test_linear_erasure_starts_from_the_map(build_unlearning, twins):
+    """Where hidden units can give it: with as many as places, the first step is already there."""
+    weights, original = twins
+    model = build(build_unlearning, 'LinearErasure', num_images=2, rank=16, lora_alpha=16,
+                  weights=weights)
+    shown = buffers(original)
+    model.method.before_task(model.detector, shown)
+    moved, asked = [], []
+    for branch in ('forget', 'retain'):
+        for image, sample in shown(branch, 2):
+            before = said(original, image[None], [sample])
+            what = kinds(original, before, [sample])
+            gone = (what == 4) | (what == ~4)
+            now = said(model.detector, image[None], [sample])[0]
+            moved.append((now - before[0])[gone])
+            asked.append((model.method.map(before[0]) - before[0])[gone])
+            kept = (what != 5) & ~gone
+            assert (now - before[0])[kept].norm() <= 0.3 * before[0][kept].norm()
+    moved, asked = torch.cat(moved).flatten(), torch.cat(asked).flatten()
+    assert torch.cosine_similarity(moved, asked, 0) > 0.9
+    assert moved.norm() / asked.norm() == pytest.approx(1, abs=0.2)
 
 
 def test_linear_erasure_resets_the_rows_and_its_adapter_says_so(build_unlearning, original):

@@ -1,14 +1,22 @@
-# Linear erasure by LoRA in the last decoder FFN, then the class rows reset. Weights, rank and
-# steps come from a prototype on the first two tasks of Glyph80's 80-10x7, order 123.
-_base_ = 'gs-lora.py'  # its buffers and its schedule
+# Linear erasure by LoRA in the last decoder FFN and in the class layer, then the class rows
+# reset. Everything here was chosen with the Deformable DETR of Glyph80 on class order 11, by what
+# a new class head brings back and by what is lost; order 123 is reported.
+_base_ = 'gs-lora.py'  # its schedule
 method = dict(
     _delete_=True,
     type='LinearErasure',
-    rank=32,  # at least the classes of a task: rank 8 for ten classes left twice as much
+    rank=32,  # at least two directions a class of a task
     lora_alpha=32,  # updates are not scaled down
-    targets=['decoder.layers.2.ffn.*'],  # the last: all FFNs were no better
+    # The last FFN: with all of the decoder's, a new head brought three times as much back. The
+    # class layer lets what is kept keep its scores: lost above 0.5 were 3.2 % without it, and 1.9.
+    targets=['decoder.layers.2.ffn.*', 'bbox_head.cls_branches.2'],
     alpha=3e-4,  # as published
     erase=0.5,
-    everywhere=20.0,  # with 0.1, a second task brought back what the first had erased
-    distill=0.5)
-sequence = dict(iters=300)
+    everywhere=60.0,  # with 20, a second task let a little more come back of the first
+    keep=5.0,
+    distill=10.0)
+sequence = dict(
+    # Three times the published share: what stays needs faces, too.
+    retain=dict(fraction=0.3),
+    iters=300)
+optim_wrapper = dict(optimizer=dict(lr=1e-3))

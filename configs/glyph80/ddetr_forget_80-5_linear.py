@@ -1,0 +1,10 @@
+_base_ = [
+    '../_base_/runtime.py', '../_base_/datasets/glyph80_detection.py',
+    '../_base_/models/deformable-detr_r18_glyph80.py',
+    '../_base_/methods/linear-erasure.py'
+]
+# The requests of ddetr_forget_80-5.py.
+sequence = dict(order=123, num_tasks=1, classes_per_task=5)
+load_from = 'checkpoints/deformable-detr_r18_glyph80.pth'
+method = dict(cache_teachers=True)  # these pipelines have no random augmentation
+oracles = ['checkpoints/deformable-detr_r18_glyph80_without-5.pth']

@@ -1,0 +1,52 @@
+"""What an attack is compared with: it proves nothing without these.
+
+``'original'``: the detector before any erasure, which knows the classes. ``'oracle'``: one that
+never saw them, trained from the start without; what an attack finds there is not left over, it
+is learned. ``'head mask'``: the original with reset class rows, which only hides; an attack that
+does not bring it back finds nothing. ``'shuffled labels'``: the unlearned detector, with wrong
+labels in training; what comes back there is an artefact of the measurement. ``'retained
+classes'``: the unlearned detector with reset rows of as many classes that it kept: how fast
+comes back what it knows?
+"""
+
+import random
+from typing import Dict, Optional, Sequence
+
+from torch import Tensor
+
+from gslora_det.attacks.base import Target
+from gslora_det.attacks.material import Material
+from gslora_det.class_rows import fresh_logit
+from gslora_det.methods.head_mask import mask_classes_
+
+
+def targets(names: Sequence[str], material: Material, unlearned: Dict[str, Tensor],
+            original: Dict[str, Tensor], oracle: Optional[Dict[str, Tensor]] = None,
+            seed: int = 0) -> Dict[str, Target]:
+    """The unlearned detector and its controls, by name.
+
+    Args:
+        names (list[str]): Of controls, see :mod:`gslora_det.attacks.controls`.
+        material (Material): Which classes were erased.
+        unlearned (dict[str, Tensor]): The weights that are attacked.
+        original (dict[str, Tensor]): Those before any erasure.
+        oracle (dict[str, Tensor], optional): Those of a detector that never saw the classes.
+        seed (int): Of the choice of retained classes.
+    """
+    erased, kept = material.erased, material.retained
+    others = sorted(random.Random(seed).sample(kept, min(len(erased), len(kept))))
+
+    def masked(weights: Dict[str, Tensor], classes: Sequence[int]) -> Dict[str, Tensor]:
+        detector = material.detector(weights)
+        mask_classes_(detector, classes, fresh_logit())
+        return {name: value.cpu() for name, value in detector.state_dict().items()}
+
+    make = {
+        'unlearned': lambda: (unlearned, erased),
+        'original': lambda: (original, erased),
+        'oracle': lambda: (oracle, erased),
+        'head mask': lambda: (masked(original, erased), erased),
+        'shuffled labels': lambda: (unlearned, erased, True),
+        'retained classes': lambda: (masked(unlearned, others), others)}
+    return {name: Target(name, *make[name](), original=original) for name in ('unlearned', *names)
+            if name != 'oracle' or oracle is not None}

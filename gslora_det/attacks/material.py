@@ -1,0 +1,171 @@
+"""What an attacker has: images, and a way to measure what came back."""
+
+import copy
+import random
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+
+import torch
+from mmdet.registry import DATASETS, METRICS, MODELS
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
+from mmengine.registry import init_default_scope
+from torch import Tensor, nn
+
+from gslora_det.checks.annotations import Annotations, plain_dataset
+from gslora_det.class_names import labels_of
+from gslora_det.datasets.random_steps import random_steps
+from gslora_det.datasets.selection import draw_buffer
+from gslora_det.engine.task_config import split_evaluator
+from gslora_det.quiet import quiet
+from gslora_det.readers import reader_of
+from gslora_det.readers.prefix import FrozenPrefix
+
+Predict = Callable[[Tensor, List[DetDataSample]], List[DetDataSample]]
+
+
+class Material:
+    """A config's images and detectors, for attacks on one task.
+
+    Args:
+        cfg (Config): Names ``model``, ``train_dataloader``, ``val_dataloader`` and
+            ``val_evaluator``.
+        erased (list[str]): All classes that were erased so far.
+        unmeasured (list[str]): Retained classes that are not measured.
+        first (list[str]): Those of the erased classes that are also measured alone.
+        seed (int): Of all that is drawn.
+        cache_gib (float): Room for what frozen modules make of images.
+
+    Attributes:
+        classes (tuple[str]): All classes, by label.
+        erased (list[int]): Labels of the erased classes.
+        retained (list[int]): Labels of all others.
+        train (BaseDetDataset): The training images, with all annotations.
+        val (BaseDetDataset): The validation images.
+        held_out (BaseDetDataset): The same as training would show them, with objects where the
+            image has them.
+    """
+
+    def __init__(self, cfg: Config, erased: Sequence[str], unmeasured: Sequence[str] = (),
+                 first: Sequence[str] = (), seed: int = 0, cache_gib: float = 2.0) -> None:
+        init_default_scope(cfg.get('default_scope', 'mmdet'))
+        cfg = copy.deepcopy(cfg)
+        hint = cfg.get('missing_data_hint', '')
+        for name in ('train_dataloader', 'val_dataloader'):
+            cfg[name].dataset = plain_dataset(cfg[name], name)
+        self._annotated = Annotations(cfg.train_dataloader.dataset, hint)
+        self._evaluator = Annotations(cfg.val_dataloader.dataset, hint).evaluator(
+            cfg.val_evaluator, 'val_evaluator')
+        with quiet():
+            self.train = DATASETS.build(dict(
+                cfg.train_dataloader.dataset, filter_cfg=dict(filter_empty_gt=False)))
+            self.val = DATASETS.build(cfg.val_dataloader.dataset)
+        self.held_out = copy.copy(self.val)
+        self.held_out.pipeline = self.train.pipeline
+        self.classes = tuple(self.train.metainfo['classes'])
+        self.erased = labels_of(erased, self.classes)
+        self.retained = [label for label in range(len(self.classes)) if label not in self.erased]
+        self._unmeasured, self._first = (labels_of(names, self.classes)
+                                         for names in (unmeasured, first))
+        self._infos = [self.train.get_data_info(i) for i in range(len(self.train))]
+        self._model, self._val_batch = cfg.model, cfg.val_dataloader.batch_size
+        self._seed = seed
+        self._limit = 0 if random_steps(self.train) else cache_gib * 2**30
+        self._seen: Dict[str, dict] = {}
+
+    def detector(self, weights: Dict[str, Tensor]) -> nn.Module:
+        """A frozen detector of these weights, on a GPU where there is one."""
+        with quiet():
+            detector = MODELS.build(copy.deepcopy(self._model))
+        detector.load_state_dict(weights)
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        return detector.to(device).eval().requires_grad_(False)
+
+    def prefix(self, detector: nn.Module) -> FrozenPrefix:
+        """What runs before the first layer that trains, remembered for all such detectors."""
+        prefix = FrozenPrefix(reader_of(detector), self._limit)
+        self._seen[prefix.digest] = known = self._seen.pop(prefix.digest, {})
+        kept = FrozenPrefix(prefix.reader, self._limit, known)
+        room = self._limit
+        for digest, seen in reversed([*self._seen.items()]):  # the last that was asked for first
+            room -= FrozenPrefix(prefix.reader, 0, seen).size
+            if room < 0 and seen is not known:
+                del self._seen[digest]
+        return kept
+
+    def share(self, classes: Iterable[int], fraction: float) -> List[int]:
+        """Indices of a share of the training images that show any of the classes."""
+        return self._indices(draw_buffer(self._annotated.images, self._ids(classes),
+                                         self._seed, fraction=fraction))
+
+    def shots(self, classes: Iterable[int], shots: int) -> List[int]:
+        """Indices of so many training images of each class."""
+        return self._indices(draw_buffer(self._annotated.images, self._ids(classes),
+                                         self._seed, shots=shots))
+
+    def showing(self, indices: Iterable[int], classes: Iterable[int], any_of: bool) -> List[int]:
+        """Those of the training images that show any of the classes, or none."""
+        wanted = set(classes)
+        return [i for i in indices if any_of == any(
+            one['bbox_label'] in wanted for one in self._infos[i]['instances'])]
+
+    def batches(self, dataset: Any, indices: Sequence[int], size: int, detector: nn.Module
+                ) -> Iterator[Tuple[Tensor, list]]:
+        """Images as the detector takes them, and their annotations."""
+        for start in range(0, len(indices), size):
+            batch = pseudo_collate([dataset[i] for i in indices[start:start + size]])
+            data = detector.data_preprocessor(batch, training=False)
+            yield data['inputs'], data['data_samples']
+
+    def measure(self, detector: nn.Module, prefix: FrozenPrefix, wanted: Sequence[int],
+                predict: Optional[Predict] = None) -> Dict[str, float]:
+        """AP of the wanted classes, and of those that are kept, in percent.
+
+        Args:
+            detector (nn.Module): What is measured.
+            prefix (FrozenPrefix): See :meth:`prefix`.
+            wanted (list[int]): Labels of the classes that an attack wants.
+            predict (callable, optional): See :meth:`found`.
+
+        Returns:
+            dict: ``AP_forgotten``, ``AP_retained``, and ``AP_first`` of the first erased.
+        """
+        kept = [label for label in self.retained if label not in (*wanted, *self._unmeasured)]
+        groups = dict(forgotten=wanted, retained=kept)
+        if self._first and list(wanted) == self.erased:
+            groups['first'] = self._first
+        metric = METRICS.build(split_evaluator(self._evaluator, {
+            name: [self.classes[label] for label in labels] for name, labels in groups.items()}))
+        metric.dataset_meta = self.val.metainfo
+        for sample in self.found(detector, prefix, predict):
+            metric.process({}, [sample.to_dict()])
+        results = metric.evaluate(len(self.val))
+        return {f'AP_{name}': round(100 * results[f'coco/AP_{name}'], 2) for name in groups}
+
+    @torch.no_grad()
+    def found(self, detector: nn.Module, prefix: FrozenPrefix, predict: Optional[Predict] = None
+              ) -> Iterator[DetDataSample]:
+        """The validation images in order, with what a detector finds there.
+
+        Args:
+            detector (nn.Module): The detector.
+            prefix (FrozenPrefix): See :meth:`prefix`.
+            predict (callable, optional): What to ask instead of ``detector.predict``.
+        """
+        detector.eval()
+        for images, samples in self.batches(self.val, range(len(self.val)), self._val_batch,
+                                            detector):
+            with prefix.of(images, samples):
+                found = (predict or detector.predict)(images, samples)
+            yield from found
+
+    def generator(self) -> random.Random:
+        """A generator of its own for what one attack draws."""
+        return random.Random(self._seed)
+
+    def _ids(self, classes: Iterable[int]) -> List[int]:
+        return [self._annotated.ids[self.classes[label]] for label in classes]
+
+    def _indices(self, image_ids: Iterable[int]) -> List[int]:
+        wanted = set(image_ids)
+        return [i for i, info in enumerate(self._infos) if info['img_id'] in wanted]

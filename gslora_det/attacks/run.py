@@ -1,0 +1,188 @@
+"""Attacks on the detectors of a finished sequence, and their record."""
+
+import time
+from pathlib import Path
+from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
+
+from mmengine.config import Config
+
+from gslora_det.attacks.controls import targets
+from gslora_det.attacks.material import Material
+from gslora_det.engine.attack_record import FILE_NAME, FORMAT_VERSION, read_attacks
+from gslora_det.engine.progress import SequenceProgress
+from gslora_det.engine.record import check_file, read_record, weights_before
+from gslora_det.evaluation import LEAST_AP, most
+from gslora_det.files import check_writable, folder_lock, sha256, write_json
+from gslora_det.options import unknown
+from gslora_det.quiet import quiet
+from gslora_det.registry import ATTACKS
+from gslora_det.weights import check_exists, fetch, read_weights
+
+
+class Round(NamedTuple):
+    """One attack, with one setting, on one detector after one task."""
+    task: int
+    attack: str
+    setting: str
+    detector: str
+
+
+def attacks_named(names: Optional[Sequence[str]]) -> List[type]:
+    """Classes of attacks, by default all.
+
+    Raises:
+        ValueError: There is none of a name.
+    """
+    # What is quick first, and before that what there is without an attack.
+    known = {kind.name: kind for kind in sorted(
+        ATTACKS.module_dict.values(), key=lambda kind: (kind.trains, kind.name != 'as it is'))}
+    for name in names or ():
+        if name not in known:
+            raise ValueError(unknown(name, known, '--attacks: there is no'))
+    return [known[name] for name in known if not names or name in names]
+
+
+class AttackRun:
+    """Makes attacks on tasks of a finished sequence and keeps what they find.
+
+    Args:
+        work_dir (Path): The folder of the sequence.
+        cfg (Config): Its config.
+        attacks (list[str], optional): Names; by default all.
+        tasks (list[int], optional): By default the first and the last that is finished.
+        oracles (dict[int, str], optional): By task, weights of a detector that was trained
+            without the classes that were erased up to then; by default the config's
+            ``oracles``, a list from the first task on.
+        seed (int): Of all that is drawn.
+
+    Raises:
+        ValueError: Something is missing or contradicts the record. Nothing is written then.
+    """
+
+    def __init__(self, work_dir: Path, cfg: Config, attacks: Optional[Sequence[str]] = None,
+                 tasks: Optional[Sequence[int]] = None,
+                 oracles: Optional[Dict[int, str]] = None, seed: int = 0) -> None:
+        self.work_dir, self.cfg, self.seed = Path(work_dir), cfg, seed
+        self.sequence = read_record(self.work_dir)
+        done = len(self.sequence['tasks'])
+        if not done:
+            raise ValueError(f'{work_dir} has no finished task to attack: continue it with '
+                             'tools/train.py and --resume')
+        self.tasks = sorted(set(tasks or (1, done)))
+        for task in self.tasks:
+            if not 1 <= task <= done:
+                raise ValueError(f'--tasks: {task} is none of the finished tasks 1 to {done}')
+        self.kinds = attacks_named(attacks)
+        self.oracles = oracles or dict(enumerate(cfg.get('oracles') or (), 1))
+        check_writable(self.work_dir / FILE_NAME)
+        self.record = read_attacks(self.work_dir) or dict(
+            format_version=FORMAT_VERSION, detectors={}, attacks=[])
+        self._files = self._check_files()
+
+    def run(self) -> dict:
+        """Makes what was not made yet; gives the content of ``attacks.json``."""
+        with folder_lock(self.work_dir / '.lock', blocking=False):
+            rounds = list(self._rounds())
+            with SequenceProgress(len(rounds)) as self.progress, quiet():
+                for task in self.tasks:
+                    mine = [each for each in rounds if each.task == task]
+                    left = [each for each in mine if self._find(each) is None]
+                    self.progress.step(len(mine) - len(left))
+                    if left:
+                        self._attack(task, left)
+        return self.record
+
+    def _check_files(self) -> Dict[str, Path]:
+        """The weights by name; what was found in others of that name is forgotten."""
+        before = weights_before(self.sequence)
+        files = {'original': fetch(before['file'])}
+        check_exists(files['original'])
+        if sha256(files['original']) != before['sha256']:
+            raise ValueError(f'{files["original"]} is not the original of {self.work_dir}: its '
+                             'sha256 is not the recorded one')
+        for task in self.tasks:
+            entry = self.sequence['tasks'][task - 1]['merged']
+            check_file(self.work_dir, entry)
+            files[f'task {task}'] = self.work_dir / entry['file']
+            if self.oracles.get(task):
+                check_exists(self.oracles[task])
+                files[f'oracle of task {task}'] = fetch(self.oracles[task])
+        found = {name: sha256(path) for name, path in files.items()}
+        known = self.record['detectors']
+        stale = {name for name in found if known.get(name, found[name]) != found[name]}
+        self.record['attacks'] = [
+            entry for entry in self.record['attacks']
+            if not stale.intersection(_files_of(entry['task'])) and entry['seed'] == self.seed]
+        self.record['detectors'] = {**known, **found}
+        return files
+
+    def _rounds(self) -> Iterator[Round]:
+        for task in self.tasks:
+            for kind in self.kinds:
+                for setting in kind.settings:
+                    for name in ('unlearned', *kind.controls):
+                        if name != 'oracle' or self.oracles.get(task):
+                            yield Round(task, kind.name, setting, name)
+
+    def _find(self, wanted: Round) -> Optional[dict]:
+        return next((entry for entry in self.record['attacks']
+                     if all(entry[key] == value for key, value in wanted._asdict().items())),
+                    None)
+
+    def _check_oracle(self, material: Material, task: int) -> None:
+        """Refuses an oracle that finds what was erased."""
+        self.progress.stage(f'task {task}: the oracle')
+        detector = material.detector(read_weights(str(self._files[f'oracle of task {task}'])))
+        found = material.measure(detector, material.prefix(detector), material.erased)
+        if found['AP_forgotten'] > 100 * LEAST_AP:
+            raise ValueError(
+                f'{self.oracles[task]} knows the classes that were erased up to task {task} (AP '
+                f'{found["AP_forgotten"]:.1f}): an oracle is trained from the start without them')
+
+    def _attack(self, task: int, rounds: List[Round]) -> None:
+        material = self._material(task)
+        if any(each.detector == 'oracle' for each in rounds):
+            self._check_oracle(material, task)
+        weights = {name: read_weights(str(path)) for name, path in self._files.items()
+                   if name in _files_of(task)}
+        names = dict.fromkeys(name for kind in self.kinds for name in kind.controls)
+        found = targets(list(names), material, weights[f'task {task}'], weights['original'],
+                        weights.get(f'oracle of task {task}'), self.seed)
+        detector = material.detector(weights['original'])
+        for each in rounds:
+            kind = next(kind for kind in self.kinds if kind.name == each.attack)
+            attack = kind(material)
+            title = f'task {task}: {each.attack}' + f' ({each.setting})' * bool(each.setting)
+            self.progress.stage(f'{title}, {each.detector}')
+            missing = attack.misses(detector, **kind.settings[each.setting])
+            if not missing:
+                begin = time.perf_counter()
+                curve = attack.run(found[each.detector], **kind.settings[each.setting])
+                entry = self._keep(each, kind, curve, time.perf_counter() - begin)
+                self.progress.say(f'{title}, {each.detector}: {most(entry):.1f} '
+                                  f'{kind.measures}{self.progress.left()}')
+            elif each.detector == 'unlearned':
+                self.progress.say(f'{title}: left out, the detector lacks {missing}')
+            self.progress.step()
+
+    def _material(self, task: int) -> Material:
+        done = self.sequence['tasks'][:task]
+        erased = [*self.sequence.get('erased_before', ()),
+                  *(name for each in done for name in each['forgotten'])]
+        missing = self.sequence.get('settings', {}).get('sequence', {}).get('missing') or ()
+        return Material(self.cfg, erased, missing, done[0]['forgotten'] if task > 1 else (),
+                        self.seed)
+
+    def _keep(self, each: Round, kind: type, curve: List[dict], seconds: float) -> dict:
+        entry = dict(
+            each._asdict(), seed=self.seed, title=kind.title, x_title=kind.x,
+            measures=kind.measures, chance=kind.chance, finds_hidden=kind.finds_hidden,
+            needs_original=kind.needs_original, curve=curve, seconds=round(seconds, 1))
+        self.record['attacks'].append(entry)
+        write_json(self.work_dir / FILE_NAME, self.record)
+        return entry
+
+
+def _files_of(task: int) -> Sequence[str]:
+    """The names of the weights that attacks on a task are made on."""
+    return 'original', f'task {task}', f'oracle of task {task}'

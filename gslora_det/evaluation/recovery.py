@@ -1,0 +1,74 @@
+"""What the outcome of attacks says, and whether it may be believed.
+
+Entries are those of ``attacks.json``: what one attack found in one detector, as a curve.
+"""
+
+from typing import Dict, List, Optional
+
+
+def most(entry: Optional[dict]) -> Optional[float]:
+    """The most that an attack found, over its curve; None where it was not made."""
+    if not entry or not entry['curve']:
+        return None
+    return max(point[entry['measures']] for point in entry['curve'])
+
+
+def by_detector(entries: List[dict], attack: str, setting: str, task: int) -> Dict[str, dict]:
+    """The entries of one attack on one task, by the detector that was attacked."""
+    return {entry['detector']: entry for entry in entries
+            if (entry['attack'], entry['setting'], entry['task']) == (attack, setting, task)}
+
+
+def why_void(found: Dict[str, dict]) -> Optional[str]:
+    """Why an attack proves nothing, or None where its controls behave.
+
+    Args:
+        found (dict[str, dict]): Its entries, see :func:`by_detector`.
+    """
+    kind = next(iter(found.values()))
+    known = most(found.get('original'))
+    if known is None:
+        return None
+    chance = kind['chance']
+    half = chance + (known - chance) / 2
+    hidden, shuffled = most(found.get('head mask')), most(found.get('shuffled labels'))
+    if kind['finds_hidden'] and hidden is not None and hidden < half:
+        return f'it finds {hidden:.1f} in the head mask and {known:.1f} in the original'
+    if shuffled is not None and shuffled >= half:
+        return f'with shuffled labels it finds {shuffled:.1f}'
+    return None
+
+
+def attack_rows(entries: List[dict]) -> List[dict]:
+    """A row for each attack on each task: the most that was found in each detector."""
+    keys = dict.fromkeys((entry['task'], entry['attack'], entry['setting']) for entry in entries)
+    result = []
+    for task, attack, setting in keys:
+        found = by_detector(entries, attack, setting, task)
+        kind = next(iter(found.values()))
+        result.append(dict(
+            task=task, attack=attack, setting=setting, title=kind.get('title', ''),
+            measures=kind['measures'], needs_original=kind.get('needs_original', False),
+            void=why_void(found), found={name: most(entry) for name, entry in found.items()}))
+    return result
+
+
+def counted_attacks(entries: List[dict], task: int) -> List[dict]:
+    """The rows of attacks that tell how much AP can be brought back after a task.
+
+    Void attacks do not count, nor do those that need the original's weights: who has them need
+    not bring anything back.
+    """
+    return [row for row in attack_rows(entries)
+            if row['task'] == task and row['measures'] == 'AP_forgotten' and not row['void']
+            and not row['needs_original'] and row['found'].get('unlearned') is not None]
+
+
+def beyond_oracle(row: dict) -> float:
+    """What an attack found in the unlearned detector, beyond the oracle where there is one."""
+    return row['found']['unlearned'] - (row['found'].get('oracle') or 0.0)
+
+
+def worst_attack(entries: List[dict], task: int) -> Optional[dict]:
+    """The row of the attack that counts and brought most AP back, see :func:`beyond_oracle`."""
+    return max(counted_attacks(entries, task), key=beyond_oracle, default=None)

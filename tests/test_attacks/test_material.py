@@ -1,0 +1,49 @@
+"""What an attacker has."""
+
+import torch
+
+from gslora_det.attacks.material import Material
+
+
+def test_held_out_objects_lie_where_the_image_has_them(make_material):
+    material = make_material()
+    resize, = (step for step in material.train.pipeline.transforms
+               if type(step).__name__ == 'Resize')
+    resize.scale = (64, 64)
+    try:
+        sample, plain = material.held_out[0], material.val[0]
+        assert sample['inputs'].shape[-2:] == (64, 64)
+        torch.testing.assert_close(
+            sample['data_samples'].gt_instances.bboxes.tensor * 2,
+            plain['data_samples'].gt_instances.bboxes.tensor)
+    finally:
+        resize.scale = (128, 128)
+
+
+def test_other_detections_can_be_measured(material, original, known):
+    detector = material.detector(original)
+    prefix = material.prefix(detector)
+
+    def nothing(images, samples):
+        for sample in detector.predict(images, samples):
+            sample.pred_instances = sample.pred_instances[:0]
+            yield sample
+
+    measured = material.measure(detector, prefix, material.erased, nothing)
+    assert measured == dict(AP_forgotten=0, AP_retained=0) and known['AP_retained'] > 50
+
+
+def test_several_detectors_are_remembered_as_far_as_there_is_room(make_material, original):
+    material: Material = make_material()
+    detectors = [material.detector(original) for _ in range(3)]
+    for number, detector in enumerate(detectors):
+        detector.backbone.conv1.weight += number
+    prefixes = [material.prefix(detector) for detector in detectors]
+    for detector, prefix in zip(detectors, prefixes):
+        list(material.found(detector, prefix))
+    assert all(material.prefix(detector).seen is prefix.seen and len(prefix.seen) == 12
+               for detector, prefix in zip(detectors, prefixes))
+    material._limit = prefixes[0].size * 2.5
+    for number in (0, 2):  # those that were asked for last stay
+        assert material.prefix(detectors[number]).seen is prefixes[number].seen
+    assert not material.prefix(detectors[1]).seen

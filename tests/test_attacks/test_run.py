@@ -1,0 +1,127 @@
+"""The record of attacks: resumable, and of the detectors that it names."""
+
+import json
+import shutil
+
+import pytest
+from mmengine.config import Config
+from support import CHECKPOINT, ROOT, run_tool
+
+from gslora_det.attacks import NewHead
+from gslora_det.attacks.run import FILE_NAME, AttackRun, attacks_named
+from gslora_det.registry import ATTACKS
+
+ORACLE = ROOT / 'checkpoints/deformable-detr_r18_glyph80_without-10.pth'
+
+
+@pytest.fixture
+def work_dir(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / 'run')
+
+
+def attack(work_dir, attacks=('as it is', ), tasks=(1, ), **options):
+    cfg = Config.fromfile(work_dir / 'config.py')
+    options.setdefault('oracles', {1: str(ORACLE)})
+    return AttackRun(work_dir, cfg, attacks, tasks, **options).run()
+
+
+def found(record):
+    return {(entry['task'], entry['attack'], entry['setting'], entry['detector']): entry
+            for entry in record['attacks']}
+
+
+def test_what_is_there_before_any_attack(work_dir):
+    """Against the record of the sequence itself, and what head masking and an oracle are."""
+    record = attack(work_dir)
+    entries = found(record)
+    assert {detector for *_, detector in entries} == {
+        'unlearned', 'original', 'oracle', 'head mask'}
+    points = {detector: entry['curve'][0] for (*_, detector), entry in entries.items()}
+    sequence = json.loads((work_dir / 'sequence.json').read_text())
+    task = sequence['tasks'][0]
+    for role in ('retained', 'forgotten'):
+        for name, metrics in (('unlearned', task['metrics']), ('original', task['original'])):
+            assert points[name][f'AP_{role}'] == pytest.approx(
+                100 * metrics[f'AP_{role}'], abs=0.006)
+    assert points['head mask']['AP_forgotten'] == points['oracle']['AP_forgotten'] == 0
+    assert points['head mask']['AP_retained'] == pytest.approx(
+        points['original']['AP_retained'], abs=3)
+    assert json.loads((work_dir / FILE_NAME).read_text()) == record
+
+
+def test_what_was_made_is_not_made_again(work_dir, monkeypatch):
+    attack(work_dir)
+    (AsItIs, ) = attacks_named(['as it is'])
+    monkeypatch.setattr(AsItIs, 'run', lambda *_, **__: pytest.fail('made again'))
+    attack(work_dir)
+    with pytest.raises(pytest.fail.Exception):
+        attack(work_dir, seed=1)
+
+
+def test_what_was_found_in_other_weights_does_not_count(work_dir):
+    before = attack(work_dir)
+    before['detectors']['oracle of task 1'] = 64 * '0'
+    (work_dir / FILE_NAME).write_text(json.dumps(before))
+    after = attack(work_dir, oracles={2: str(ORACLE)})
+    assert len(found(after)) == 4  # task 1 has no oracle now: nothing of it is looked at
+    assert attack(work_dir)['detectors']['oracle of task 1'] != 64 * '0'
+
+
+def test_several_tasks_and_the_first_request_alone(work_dir):
+    entries = found(attack(work_dir, tasks=(1, 2)))
+    first, last = (entries[task, 'as it is', '', 'original']['curve'][0] for task in (1, 2))
+    assert 'AP_first' not in first
+    assert last['AP_first'] == first['AP_forgotten']
+    assert (2, 'as it is', '', 'oracle') not in entries
+
+
+def test_a_new_head_of_the_head_mask_comes_back(work_dir, monkeypatch):
+    """The original's embeddings tell the classes, and nothing was taken from them."""
+    monkeypatch.setattr(NewHead, 'settings', {'': dict(lr=1e-2, epochs=(6, ))})
+    monkeypatch.setattr(NewHead, 'batch_size', 8)
+    monkeypatch.setattr(NewHead, 'images', lambda *_: list(range(160)))
+    monkeypatch.setattr(NewHead, 'controls', ('head mask', 'shuffled labels',
+                                              'retained classes'))
+    entries = found(attack(work_dir, attacks=['new head']))
+    recovered = {detector: entry['curve'][-1]['AP_forgotten']
+                 for (*_, detector), entry in entries.items()}
+    assert recovered['head mask'] > 40
+    assert recovered['retained classes'] > 40
+
+
+@pytest.mark.parametrize('options, said', [
+    (dict(attacks=['new hat']), "there is no 'new hat'"),
+    (dict(tasks=[3]), '3 is none of the finished tasks 1 to 2'),
+    (dict(oracles={1: 'nothing.pth'}), 'nothing.pth does not exist'),
+    (dict(oracles={1: str(CHECKPOINT)}), 'knows the classes')])
+def test_what_cannot_be(work_dir, options, said):
+    with pytest.raises(ValueError, match=said):
+        attack(work_dir, **options)
+    assert not (work_dir / FILE_NAME).exists()
+
+
+def test_a_merged_file_that_was_changed_is_refused(work_dir):
+    (work_dir / 'task_1/merged.pth').write_bytes(b'')
+    with pytest.raises(ValueError, match='not the file that was recorded'):
+        attack(work_dir)
+
+
+def test_the_tool_prints_a_table(work_dir):
+    result = run_tool('tools/attack.py', work_dir, '--tasks', 1, '--attacks', 'as it is')
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    row, = (line for line in lines if line.split()[:2] == ['1', 'as'])
+    task = json.loads((work_dir / 'sequence.json').read_text())['tasks'][0]
+    unlearned, original = (f'{100 * task[key]["AP_forgotten"]:.1f}'
+                           for key in ('metrics', 'original'))
+    assert row.split()[-6:] == [unlearned, '0.0', '0.0', original, '—', '—']
+    assert any(line.startswith('Attacks: ') for line in lines)
+
+
+def test_every_attack_says_what_it_is():
+    names = [kind.name for kind in ATTACKS.module_dict.values()]
+    assert len({*names}) == len(names) >= 13
+    for kind in ATTACKS.module_dict.values():
+        assert kind.title and kind.settings and kind.__doc__
+        assert {*kind.controls} <= {'original', 'oracle', 'head mask', 'shuffled labels',
+                                    'retained classes'}
