@@ -1,6 +1,7 @@
 """Writes the results in README.md and docs/ from the records in docs/results/.
 
-Each record is the `sequence.json` of a run; those of `tools/compare.py` are its `cells/`.
+Each record is the `sequence.json` of a run; those of `tools/compare.py` are its `cells/`, those of
+`tools/attack.py` lie in `attacks/` under the name of the run.
 Copy new ones there and run this script.
 """
 
@@ -10,6 +11,7 @@ from typing import Dict, List, Optional, Tuple
 
 from mmengine.config import Config
 
+from gslora_det.attacks.tables import COLUMNS, cells
 from gslora_det.comparison import (
     Comparison,
     by_method,
@@ -18,6 +20,7 @@ from gslora_det.comparison import (
     to_markdown,
     tuning_to_markdown,
 )
+from gslora_det.evaluation import attack_rows
 from gslora_det.files import read_json
 from gslora_det.report import results_rows
 from gslora_det.report.tables import markdown_table
@@ -27,10 +30,20 @@ DOCS = Path(__file__).parent
 
 
 def _table(first: str, rows) -> str:
-    titles = [first, 'AP_r', 'AP_r / original', 'AP_f', 'AP_o', 'H', 'H / H_max']
-    keys = ('AP_retained', 'AP_retained_relative', 'AP_forgotten', 'AP_old', 'H', 'H_relative')
-    return markdown_table(titles, ([str(name), *(percent(row[key]) for key in keys)]
-                                   for name, row in rows))
+    titles = [first, 'AP_r', 'AP_r / original', 'AP_f', 'AP_o', 'H / H_max', 'lost > 0.3',
+              'lost > 0.5']
+    keys = ('AP_retained', 'AP_retained_relative', 'AP_forgotten', 'AP_old', 'H_relative')
+    return markdown_table(titles, (
+        [str(name), *(percent(row[key]) for key in keys), *(
+            _lost(task, score) for score in ('0.3', '0.5'))] for name, row, task in rows))
+
+
+def _lost(task: dict, score: str) -> str:
+    """The share of the retained objects that were found above a score and are no more."""
+    if not task.get('objects'):
+        return '—'
+    kept = task['objects'][score]['retained']
+    return f'{100 * (1 - kept["own_name"] / kept["before"]):.1f} %'
 
 
 def _record(name: str) -> dict:
@@ -48,23 +61,33 @@ def results_section() -> str:
         f'On Glyph80, whose detector starts at AP {percent(original)}; two CPU cores. AP_r, '
         'AP_f and AP_o are the COCO AP (percent, all validation images) of the retained '
         'classes, of those forgotten in the task, and of those erased earlier; H is the '
-        'harmonic mean of AP_r and the drop of AP_f, H_max that of a perfect erasure.\n']
+        'harmonic mean of AP_r and the drop of AP_f, H_max that of a perfect erasure. Lost: the '
+        'share of the retained objects that the original finds above a score, and this one does '
+        'not.\n']
     recipes = {
-        'ddetr_forget_80-10x7': 'our recipe',
+        'ddetr_forget_80-10x7_linear': 'linear erasure',
+        'ddetr_forget_80-10x7': 'GS-LoRA in our recipe',
         'ddetr_forget_80-10x7_paper': 'the paper\'s recipe, whose updates are scaled by 1/8 and '
         'which trains for 30 epochs on COCO, in the same 150 steps (with larger steps its terms '
         'do erase: [docs/comparison.md](docs/comparison.md))'}
     for name in _measured(recipes):
-        rows = ((row['task'], row) for row in results_rows(_record(name)))
+        record = _record(name)
+        rows = ((row['task'], row, task) for row, task in zip(
+            results_rows(record), record['tasks']))
         parts.append(f'Seven requests of ten classes, {recipes[name]}, '
                      f'`configs/glyph80/{name}.py`:\n\n' + _table('task', rows))
-    single = _measured(f'ddetr_forget_80-{y}' for y in (1, 5, 40, 70))
+    single = _measured(f'ddetr_forget_80-{y}' for y in ('1', '5', '5_linear', '40', '70'))
     if single:
-        rows = ((f'{name.rsplit("_", 1)[-1]}, {record["tasks"][0]["images_seen"]:,} images',
-                 results_rows(record)[0]) for name, record in zip(single, map(_record, single)))
+        rows = ((_one_title(name, record), results_rows(record)[0], record['tasks'][0])
+                for name, record in zip(single, map(_record, single)))
         parts.append('One request, `configs/glyph80/ddetr_forget_80-*.py`:\n\n'
                      + _table('classes', rows))
     return '\n'.join(parts)
+
+
+def _one_title(name: str, record: dict) -> str:
+    kind = ', linear erasure' if name.endswith('_linear') else ''
+    return (f'{name.split("_")[2]}{kind}, {record["tasks"][0]["images_seen"]:,} images')
 
 
 _FFNS = 'FFNs of encoder and decoder'
@@ -99,13 +122,48 @@ def _one_request(name: Optional[str]) -> List[str]:
     if name is None:
         return ['one step tested', *4 * ['—']]
     record = _record(name)
-    row, objects = results_rows(record)[0], record['tasks'][0].get('objects')
-    lost = '—'
-    if objects:
-        kept = objects['0.5']['retained']
-        lost = f'{100 * (1 - kept["own_name"] / kept["before"]):.1f} %'
+    row = results_rows(record)[0]
     return [percent(record['original']['AP']), *(percent(row[key]) for key in (
-        'AP_retained_relative', 'AP_forgotten', 'H_relative')), lost]
+        'AP_retained_relative', 'AP_forgotten', 'H_relative')),
+        _lost(record['tasks'][0], '0.5')]
+
+
+# Runs that were attacked: what was done, and the record of the attacks.
+_ATTACKED = (
+    ('80-5, linear erasure', 'ddetr_forget_80-5_linear', 1),
+    ('task 1 of 80-10x7, linear erasure', 'ddetr_forget_80-10x7_linear', 1),
+    ('task 1 of 80-10x7, GS-LoRA in our recipe', 'ddetr_forget_80-10x7', 1),
+    ('all seven tasks, linear erasure', 'ddetr_forget_80-10x7_linear', 7),
+    ('all seven tasks, GS-LoRA in our recipe', 'ddetr_forget_80-10x7', 7))
+
+
+def _attacks(name: str) -> List[dict]:
+    path = DOCS / f'results/attacks/{name}.json'
+    return read_json(path)['attacks'] if path.exists() else []
+
+
+def attacks_section() -> str:
+    """What every attack found, a table a run."""
+    parts = []
+    for title, name, task in _ATTACKED:
+        rows = [row for row in attack_rows(_attacks(name)) if row['task'] == task]
+        if rows:
+            parts.append(f'{title[0].upper()}{title[1:]}:\n\n' + markdown_table(
+                ['attack', 'measured', *COLUMNS], (cells(row)[1:] for row in rows)))
+    return '\n'.join(parts)
+
+
+def brought_back_section() -> str:
+    """The attacks on the class head, for all runs: is it hidden, or gone?"""
+    rows = []
+    for title, name, task in _ATTACKED:
+        found = [row['found'] for row in attack_rows(_attacks(name))
+                 if (row['attack'], row['task']) == ('new head', task)]
+        if found:
+            rows.append([title, *(
+                '—' if all(each.get(kind) is None for each in found) else
+                f'{max(each[kind] for each in found):.1f}' for kind in COLUMNS[:4])])
+    return markdown_table(['a new class head brings back AP_f', *COLUMNS[:4]], rows)
 
 
 @cache
@@ -129,9 +187,10 @@ def comparison_sections() -> Dict[str, str]:
 def updated() -> Dict[Path, str]:
     """The pages with their sections in place."""
     sections = dict(results=results_section(), detectors=detectors_section(),
+                    attacks=attacks_section(), brought_back=brought_back_section(),
                     **comparison_sections())
     pages = {}
-    for path in (DOCS.parent / 'README.md', DOCS / 'comparison.md'):
+    for path in (DOCS.parent / 'README.md', DOCS / 'comparison.md', DOCS / 'attacks.md'):
         text = path.read_text('utf-8')
         for name, section in sections.items():
             begin, end = f'<!-- {name}: begin -->\n', f'<!-- {name}: end -->\n'

@@ -1,6 +1,7 @@
 """The code of the pages under docs/ runs as it is printed there."""
 
 import re
+import shutil
 
 from support import ROOT, run_tool
 
@@ -47,3 +48,20 @@ def test_add_a_detector(tmp_path):
     result = run_tool(tmp_path / 'try_reader.py', PYTHONPATH=f'{ROOT}:{tmp_path}')
     assert result.returncode == 0, result.stderr
     assert result.stdout.endswith("the losses are MMDet's\n")
+
+
+def test_add_an_attack(tmp_path, finished):
+    text = (ROOT / 'docs/add-an-attack.md').read_text('utf-8')
+    code, = re.findall(r'```python\n(.*?)```', text, re.S)
+    (tmp_path / 'noise.py').write_text(code)
+    work_dir = shutil.copytree(finished, tmp_path / 'run')
+    config = work_dir / 'config.py'
+    config.write_text(config.read_text() + "\ncustom_imports = dict(imports=['noise'])\n")
+    result = run_tool(ROOT / 'tools/attack.py', work_dir, '--attacks', 'noise', '--tasks', 1,
+                      PYTHONPATH=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    found = {entry['detector']: entry['curve'] for entry in
+             read_json(work_dir / 'attacks.json')['attacks']}
+    assert found.keys() >= {'unlearned', 'original', 'head mask'}
+    assert [point['x'] for point in found['unlearned']] == [0.02, 0.05]
+    assert found['original'][0]['AP_forgotten'] > 50 > found['head mask'][0]['AP_forgotten']

@@ -1,6 +1,7 @@
 """What an attacker has: images, and a way to measure what came back."""
 
 import copy
+import math
 import random
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
@@ -118,7 +119,7 @@ class Material:
             yield data['inputs'], data['data_samples']
 
     def measure(self, detector: nn.Module, prefix: FrozenPrefix, wanted: Sequence[int],
-                predict: Optional[Predict] = None) -> Dict[str, float]:
+                predict: Optional[Predict] = None) -> Dict[str, Optional[float]]:
         """AP of the wanted classes, and of those that are kept, in percent.
 
         Args:
@@ -128,7 +129,8 @@ class Material:
             predict (callable, optional): See :meth:`found`.
 
         Returns:
-            dict: ``AP_forgotten``, ``AP_retained``, and ``AP_first`` of the first erased.
+            dict: ``AP_forgotten``, ``AP_retained``, and ``AP_first`` of the first erased; None
+            where there is nothing to measure, as of what is kept when all that is left is wanted.
         """
         kept = [label for label in self.retained if label not in (*wanted, *self._unmeasured)]
         groups = dict(forgotten=wanted, retained=kept)
@@ -140,7 +142,9 @@ class Material:
         for sample in self.found(detector, prefix, predict):
             metric.process({}, [sample.to_dict()])
         results = metric.evaluate(len(self.val))
-        return {f'AP_{name}': round(100 * results[f'coco/AP_{name}'], 2) for name in groups}
+        found = {f'AP_{name}': results[f'coco/AP_{name}'] for name in groups}
+        return {name: None if math.isnan(ap) else round(100 * ap, 2)
+                for name, ap in found.items()}
 
     @torch.no_grad()
     def found(self, detector: nn.Module, prefix: FrozenPrefix, predict: Optional[Predict] = None

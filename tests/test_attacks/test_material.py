@@ -47,3 +47,10 @@ def test_several_detectors_are_remembered_as_far_as_there_is_room(make_material,
     for number in (0, 2):  # those that were asked for last stay
         assert material.prefix(detectors[number]).seen is prefixes[number].seen
     assert not material.prefix(detectors[1]).seen
+
+
+def test_of_no_class_there_is_nothing_to_measure(material, original):
+    detector = material.detector(original)
+    everything = [*material.erased, *material.retained]
+    found = material.measure(detector, material.prefix(detector), everything)
+    assert found['AP_retained'] is None and found['AP_forgotten'] > 50
