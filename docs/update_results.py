@@ -162,8 +162,8 @@ def brought_back_section() -> str:
         if found:
             rows.append([title, *(
                 '—' if all(each.get(kind) is None for each in found) else
-                f'{max(each[kind] for each in found):.1f}' for kind in COLUMNS[:4])])
-    return markdown_table(['a new class head brings back AP_f', *COLUMNS[:4]], rows)
+                f'{max(each[kind] for each in found):.1f}' for kind in list(COLUMNS)[:4])])
+    return markdown_table(['a new class head brings back AP_f', *list(COLUMNS)[:4]], rows)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Writes one HTML file that shows what sequences erased, what they cost, what comes back."""
+"""Writes one HTML file that shows what sequences erased, what they cost, what returns."""
 
 import stops  # isort: skip  # noqa: F401  (a stop from here on is one line)
 import argparse
@@ -8,6 +8,7 @@ from typing import List, Set, Tuple
 import gslora_det  # noqa: F401  (registers everything)
 from gslora_det.checks.verification import originals, recorded_files
 from gslora_det.cli import add_cfg_options, load_config, path, prepare_process, run_tool
+from gslora_det.engine.attack_record import check_attacks, read_attacks
 from gslora_det.engine.predict import predict
 from gslora_det.engine.record import check_file, read_record, weights_before
 from gslora_det.engine.task_config import CONFIG
@@ -41,6 +42,14 @@ def _record(work_dir: Path) -> dict:
         raise ValueError(f'{work_dir} has no finished task to report: continue it with '
                          'tools/train.py and --resume')
     return record
+
+
+def _attacks(work_dir: Path, record: dict) -> List[dict]:
+    attacks = read_attacks(work_dir)
+    if attacks is None:
+        return []
+    check_attacks(work_dir, attacks, record)
+    return attacks['attacks']
 
 
 def _check_files(args: argparse.Namespace, work_dir: Path, record: dict) -> Tuple[str, Set[str]]:
@@ -99,13 +108,14 @@ def main() -> None:
     check_flags(score_thr=(args.score_thr, SCORE), pictures=(args.pictures, COUNT))
     check_writable(args.out)
     records = [_record(work_dir) for work_dir in args.work_dirs]
+    attacks = [_attacks(*each) for each in zip(args.work_dirs, records)]
     files = [_check_files(args, *each) for each in zip(args.work_dirs, records)]
     prepare_process(args)
     configs = [None if args.no_gallery else _config(args, folder) for folder in args.work_dirs]
     runs = [
-        Run(name, record, cfg and _gallery(args, cfg, work_dir, record, original), checked)
-        for name, work_dir, record, cfg, (original, checked) in zip(
-            _names(args.work_dirs, records), args.work_dirs, records, configs, files)]
+        Run(name, record, cfg and _gallery(args, cfg, work_dir, record, original), checked, found)
+        for name, work_dir, record, cfg, (original, checked), found in zip(
+            _names(args.work_dirs, records), args.work_dirs, records, configs, files, attacks)]
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     write_file(args.out, render_report(runs))
     print(f'wrote {args.out}, {Path(args.out).stat().st_size / 1e6:.1f} MB')

@@ -8,15 +8,18 @@ from rich.table import Table
 
 from gslora_det.evaluation import attack_rows
 
-COLUMNS = ('unlearned', 'oracle', 'head mask', 'original', 'shuffled labels', 'retained classes')
-LEGEND = ('The most that each attack found at any point, in percent; for AP that of the erased '
-          'classes, or, in the last column, of as many retained ones whose rows were reset. '
-          'Oracle: trained without the classes. Head mask: the original with reset rows, which '
-          'only hides. void: a control did not behave, and the attack proves nothing.')
+# What was attacked, and its column on a terminal.
+COLUMNS = {'unlearned': 'Now', 'oracle': 'Oracle', 'head mask': 'Mask', 'original': 'Before',
+           'shuffled labels': 'Wrong', 'retained classes': 'Kept'}
+LEGEND = ('The most that each attack found at any point, in percent. Now: the unlearned detector. '
+          'Oracle: trained without the classes. Mask: the original with reset class rows, which '
+          'only hides. Before: the original. Wrong: with shuffled labels. Kept: as many retained '
+          'classes whose rows were reset. void: a control did not behave, and the attack proves '
+          'nothing. AP_f: AP of the erased classes.')
 
 
 def cells(row: dict) -> List[str]:
-    """A row as text: attack, what it measures, and what it found in each detector."""
+    """A row as text: task, attack, what it measures, and what it found in each detector."""
     title = row['attack'] + (f', {row["setting"]}' if row['setting'] else '')
     void = f' (void: {row["void"]})' if row['void'] else ''
     numbers = (row['found'].get(name) for name in COLUMNS)
@@ -26,8 +29,9 @@ def cells(row: dict) -> List[str]:
 
 def print_attacks(record: Dict[str, list]) -> None:
     """Prints a table of what was found."""
-    table = Table('Task', 'Attack', 'Measured', *(name.capitalize() for name in COLUMNS),
-                  box=box.SIMPLE_HEAD)
+    table = Table('Task', 'Attack', 'Found', box=box.SIMPLE_HEAD)
+    for title in COLUMNS.values():
+        table.add_column(title, justify='right', no_wrap=True)
     for row in attack_rows(record['attacks']):
         table.add_row(*cells(row))
     console = Console(highlight=False, markup=False, emoji=False)

@@ -8,6 +8,7 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 from mmengine.config import Config
 
 from gslora_det.checks.doctor import Check
+from gslora_det.engine.attack_record import FILE_NAME, check_attacks, read_attacks
 from gslora_det.engine.origin import first_original
 from gslora_det.engine.plain import evaluate
 from gslora_det.engine.plan import TaskPlan, make_plan
@@ -25,10 +26,11 @@ from gslora_det.engine.record import (
     with_h,
 )
 from gslora_det.engine.task_config import BUFFERS, CONFIG, split_evaluator, splits_of
+from gslora_det.evaluation import attack_rows
 from gslora_det.files import read_json
 from gslora_det.options import in_one_line
 from gslora_det.weights import local_path
-from gslora_det.words import percent
+from gslora_det.words import percent, plural
 
 # Another processor rounds differently, which can swap detections of nearly equal score.
 _TOLERANCE = 1e-4
@@ -54,6 +56,8 @@ def verification(work_dir: Path, metrics: bool = True) -> Iterator[Check]:
         yield 'config', _no_config
     for task in record['tasks']:
         yield f'task {task["task"]}: buffers', lambda task=task: _buffers(work_dir, task)
+    if (work_dir / FILE_NAME).exists():
+        yield 'attacks', lambda: _attacks(work_dir, record)
     if metrics and record['tasks'] and _is_as_recorded(work_dir, record):
         try:
             cfg = Config.fromfile(work_dir / CONFIG)
@@ -131,6 +135,17 @@ def _buffers(work_dir: Path, task: dict) -> str:
         raise ValueError(f'{path} lists other images than the record')
     return 'checked, ' + ', '.join(f'{len(ids)} {branch} images'
                                    for branch, ids in task['buffers'].items())
+
+
+def _attacks(work_dir: Path, record: dict) -> str:
+    attacks = read_attacks(work_dir)
+    check_attacks(work_dir, attacks, record)
+    rows = attack_rows(attacks['attacks'])
+    *some, last = sorted({row['task'] for row in rows}) or [None]
+    if last is None:
+        return 'none was finished'
+    tasks = f'tasks {", ".join(map(str, some))} and {last}' if some else f'task {last}'
+    return f'{plural(len(rows), "attack")} on {tasks}'
 
 
 def _request(cfg: Config, work_dir: Path, plan: List[TaskPlan]) -> str:

@@ -26,6 +26,21 @@ def _spread(heights, gap):
     return placed
 
 
+def label_ends(axes, ends, gap):
+    """Write beside the right edge what each curve is.
+
+    Args:
+        axes (matplotlib.axes.Axes): Where the curves are drawn.
+        ends (list[tuple]): Height, text and colour of each.
+        gap (float): The least distance of two texts.
+    """
+    heights = _spread([height for height, _, _ in ends], gap)
+    for height, (value, text, colour) in zip(heights, ends):
+        axes.annotate(text, (1, value), (1.06, height), axes.get_yaxis_transform(),
+                      color=colour, va='center', annotation_clip=False,
+                      arrowprops=dict(arrowstyle='-', color=colour, relpos=(0, 0.5)))
+
+
 def draw_ap(axes, tasks):
     """Draw AP of the retained, forgotten and old classes against the task.
 
@@ -52,11 +67,7 @@ def draw_ap(axes, tasks):
              xlim=(numbers[0] - 0.3, numbers[-1] + 0.3), xticks=numbers)
     axes.grid(axis='y', color='#DDDDDD')
     axes.spines[['top', 'right']].set_visible(False)
-    heights = _spread([height for height, _, _ in ends], 0.06 * top)
-    for height, (value, text, colour) in zip(heights, ends):
-        axes.annotate(text, (1, value), (1.06, height), axes.get_yaxis_transform(),
-                      color=colour, va='center', annotation_clip=False,
-                      arrowprops=dict(arrowstyle='-', color=colour, relpos=(0, 0.5)))
+    label_ends(axes, ends, 0.06 * top)
 
 
 def draw_norms(figure, axes, tasks):

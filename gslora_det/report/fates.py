@@ -102,6 +102,24 @@ def objects_in_words(objects) -> str:
             f'{score_thr}, under another name: {gone.other_name:,} of {gone.before:,}')
 
 
+def lost_above(task) -> str:
+    """The retained objects lost above the highest score that was counted, in a few words.
+
+    Args:
+        task (dict): A task of ``sequence.json``; empty where it counted no objects.
+    """
+    objects = task.get('objects')
+    if not objects:
+        return ''
+    score_thr = max(objects, key=float)
+    kept = Found(**objects[score_thr]['retained'])
+    if not kept.before:
+        return ''
+    lost = kept.before - kept.own_name
+    return (f' Of the objects found before with a score above {score_thr}, {lost:,} of '
+            f'{kept.before:,} are lost ({share(lost / kept.before)}).')
+
+
 def objects_table(record) -> tuple[list[str], list[list[str]]]:
     """The same after each task, as a table; no rows where objects were not counted.
 

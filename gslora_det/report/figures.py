@@ -13,9 +13,9 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from gslora_det.evaluation import LEAST_AP, mean_ap
-from gslora_det.report.curves import PALETTE, draw_ap, draw_norms
+from gslora_det.report.answer import GONE, SMALL_COST
+from gslora_det.report.curves import PALETTE, draw_ap, draw_norms, label_ends
 from gslora_det.report.tables import results_rows
-from gslora_det.report.verdict import GONE, SMALL_COST
 from gslora_det.words import share
 
 LIMITS = dict(retained=SMALL_COST, forgotten=GONE)  # shares of a class's original AP
@@ -28,6 +28,11 @@ _COLOURS = {
     '#b0508a': 'var(--old)',
 }
 _RUNS = [*zip(PALETTE, 'os^Dvp')]  # the markers repeat what the colour says
+
+_ATTACKED = {  # colour, marker and line of a detector
+    'unlearned': ('#D55E00', 's', '-'), 'oracle': ('#000000', 'D', '--'),
+    'head mask': ('#B0508A', '^', '-.'), 'original': ('#0072B2', 'o', ':'),
+}
 
 
 def _figure(width: float, height: float) -> Figure:
@@ -153,3 +158,30 @@ def comparison_svg(records, labels) -> Markup:
         text.set_parse_math(False)
     return _svg(figure, 'comparison', 'AP kept on the retained and left on the forgotten '
                                       'classes after each request, for each run')
+
+
+def recovery_svg(found, top: float, name: str) -> Markup:
+    """AP of the forgotten classes over the course of one attack, for each detector.
+
+    Args:
+        found (dict[str, dict]): The attack's entries by detector, see ``by_detector``.
+        top (float): The highest AP of all curves that are to compare with this one, in percent.
+        name (str): What the attack is called; unique on the page.
+    """
+    figure, ends, said = _figure(4.2, 2.5), [], []
+    axes = figure.subplots()
+    for detector, (colour, marker, line) in _ATTACKED.items():
+        points = sorted((point['x'], point['AP_forgotten'])
+                        for point in found.get(detector, dict(curve=()))['curve'])
+        if points:
+            axes.plot(*zip(*points), line, marker=marker, color=colour, ms=6, clip_on=False)
+            ends.append((points[-1][1], f'{detector}  {points[-1][1]:.1f}', colour))
+            said.append(f'{detector} {", ".join(f"{ap:.1f}" for _, ap in points)}')
+    axes.set(ylabel='AP (%)', ylim=(0, 1.05 * top))
+    axes.set_xlabel(found['unlearned']['x_title'], parse_math=False)
+    axes.set_xticks(sorted({point['x'] for point in found['unlearned']['curve']}))
+    axes.grid(axis='y', color='#DDDDDD')
+    axes.spines[['top', 'right']].set_visible(False)
+    label_ends(axes, ends, 0.11 * top)
+    return _svg(figure, f'recovery {name}', f'AP of the forgotten classes in the attack {name}: '
+                                            f'{"; ".join(said)}')

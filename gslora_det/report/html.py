@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from gslora_det.evaluation import LEAST_AP
 from gslora_det.evaluation.box_fates import IOU_THR
 from gslora_det.report import figures
+from gslora_det.report.attacks import COLUMNS, attack_tables, recovery_curves
 from gslora_det.report.erased_sets import erased_sets
 from gslora_det.report.fates import MEANINGS, fate_rows, fates_in_words
 from gslora_det.report.gallery import Gallery, typical_picture
@@ -19,7 +20,8 @@ from gslora_det.report.verdict import so_far, verdict
 from gslora_det.words import percent, plural, share
 
 _SECTIONS = dict(
-    tasks='After each request', back='Does anything come back?',
+    tasks='After each request', back='Did it stay erased during later requests?',
+    attacks='Attacks: can it be brought back?',
     classes='Each class, before and now', fates='What became of the objects',
     gallery='Pictures, before and now', norms='Where the model changed',
     made='How this run was made')
@@ -34,12 +36,15 @@ class Run(NamedTuple):
         gallery: Fates and pictures, see :func:`make_gallery`; None leaves them out.
         checked: The sha256 of the files that were hashed again and are the recorded ones; of
             the others the page says that they are not where the record says.
+        attacks: The entries of its ``attacks.json``, see
+            :func:`gslora_det.engine.attack_record.read_attacks`; without, it is not tested.
     """
 
     name: str
     record: dict
     gallery: Gallery | None = None
     checked: Collection[str] = ()
+    attacks: Sequence[dict] = ()
 
 
 def render_report(runs: Sequence[Run]) -> str:
@@ -60,7 +65,7 @@ def render_report(runs: Sequence[Run]) -> str:
         runs=[_view(f'run{i}', run) for i, run in enumerate(runs, 1)],
         comparison=_comparison(runs) if len(runs) > 1 else None,
         legend=LEGEND, limits=figures.LIMITS, least_ap=LEAST_AP,
-        fate_meanings=MEANINGS, iou_thr=IOU_THR,
+        fate_meanings=MEANINGS, iou_thr=IOU_THR, attacked=COLUMNS,
     )
 
 
@@ -89,7 +94,8 @@ def _view(anchor: str, run: Run) -> dict:
         forgotten=figures.classes_svgs(record, forgotten, 'forgotten'))
     return dict(
         **_gallery_view(run.gallery), id=anchor, name=run.name, record=record,
-        verdict=verdict(record, run.gallery and run.gallery.summary['roles']),
+        verdict=verdict(record, run.gallery and run.gallery.summary['roles'], run.attacks),
+        attacks=attack_tables(run.attacks), recovery=recovery_curves(run.attacks),
         title=f'{title}: {progress} requested so far' if progress else title,
         progress=progress, files=_files(record, run.checked),
         evidence=_evidence(run), requests=_requests(record['request']), classes=classes,
@@ -99,7 +105,8 @@ def _view(anchor: str, run: Run) -> dict:
         ap=figures.ap_svg(record), erased_sets=erased_sets(record),
         norms=figures.norms_svg(record), zero_groups=_zero_groups(tasks), plots=plots,
         sections={anchor: title for anchor, title in _SECTIONS.items()
-                  if run.gallery or anchor not in ('fates', 'gallery')},
+                  if (run.gallery or anchor not in ('fates', 'gallery'))
+                  and (run.attacks or anchor != 'attacks')},
         starts=[start['started'] for start in record.get('runs', ())],
         seconds=f'{sum(task["seconds"] for task in tasks):,.0f}',
         images_seen=f'{sum(task["images_seen"] for task in tasks):,}',

@@ -1,45 +1,23 @@
-"""The verdict on a sequence in plain words: did it work, did the rest suffer, what returns?"""
+"""The verdict on a sequence in plain words: did it work, did the rest suffer, does it stay so?"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from gslora_det.evaluation import LEAST_AP, mean_ap
+from gslora_det.report.answer import FAIR_COST, GONE, NAMED, PARTLY_GONE, SMALL_COST, Answer
+from gslora_det.report.attacks import brought_back
 from gslora_det.report.erased_sets import erased_sets
-from gslora_det.report.fates import found_forgotten, found_retained
+from gslora_det.report.fates import found_forgotten, found_retained, lost_above
 from gslora_det.words import percent, plural, share
-
-# Conventions of this report, stated in it; all are shares of what the original model has
-# on the same classes; where that is below LEAST_AP, nothing is judged.
-GONE, PARTLY_GONE = 0.02, 0.20  # at most this is left of the forgotten classes
-SMALL_COST, FAIR_COST = 0.95, 0.85  # at least this is kept of the retained classes
-NAMED = 3  # at most so many classes above the limit are named
-
-
-class Answer(NamedTuple):
-    """One question with its answer.
-
-    Attributes:
-        question: What a reader asks.
-        level: ``'good'``, ``'fair'``, ``'bad'`` or ``'unknown'``; of an unfinished sequence
-            never ``'good'``.
-        word: The answer in one or a few words.
-        text: The numbers behind it, in sentences.
-        rule: What decides the word.
-    """
-
-    question: str
-    level: str
-    word: str
-    text: str
-    rule: str
 
 
 class Verdict(NamedTuple):
-    """A headline and three answers: did it work, did the rest suffer, what comes back."""
+    """A headline and four answers: did it work, did the rest suffer, did it stay erased during
+    later requests, can it be brought back."""
 
     headline: str
-    answers: tuple[Answer, Answer, Answer]
+    answers: tuple[Answer, Answer, Answer, Answer]
 
 
 def _shares(before, after, found) -> tuple[list[float], str]:
@@ -105,7 +83,7 @@ def _cost(record, found) -> Answer:
     worst = max(losses, key=losses.get)
     text = (f'Kept of the {plural(len(last) - len(forgotten), "retained class")}: by AP, {text} '
             f'Hit hardest is “{worst}”: AP {percent(first[worst])} before, '
-            f'{percent(last[worst])} now.')
+            f'{percent(last[worst])} now.{lost_above(task)}')
     if min(shares) >= SMALL_COST:
         return Answer(question, 'good', 'Hardly', text, rule)
     if min(shares) >= FAIR_COST:
@@ -113,8 +91,8 @@ def _cost(record, found) -> Answer:
     return Answer(question, 'bad', 'Badly', text, rule)
 
 
-def _return(record) -> Answer:
-    question = 'Does anything come back?'
+def _stay(record) -> Answer:
+    question = 'Did it stay erased during later requests?'
     rule = (f'A forgotten set comes back when it has more than {share(GONE, 0)} of its original '
             'AP after a later request.')
     later = [
@@ -125,17 +103,17 @@ def _return(record) -> Answer:
     ]
     if len(record['tasks']) == 1:
         return Answer(question, 'unknown', 'Not tested',
-                      'One request was carried out, so nothing later could bring it back.', rule)
+                      'One request was carried out: nothing came later.', rule)
     if not later:
-        return Answer(question, 'unknown', 'Nothing to return',
+        return Answer(question, 'unknown', 'Nothing to judge',
                       'No request before the last one erased classes that the original finds.',
                       rule)
     left, after, row, number = max(later, key=lambda x: x[0])
     back = len({row.task for left, _, row, _ in later if left > GONE})
-    text = (f'{plural(back, "set") if back else "None"} did. The highest is AP {percent(after)}, '
-            f'{share(left)} of the original {percent(row.before)}: the set of request '
-            f'{row.task}, after request {number}.')
-    level, word = ('bad', 'Yes') if back else ('good', 'No')
+    text = (f'{plural(back, "set") if back else "None"} came back. The highest is AP '
+            f'{percent(after)}, {share(left)} of the original {percent(row.before)}: the set of '
+            f'request {row.task}, after request {number}.')
+    level, word = ('bad', 'No') if back else ('good', 'Yes')
     return Answer(question, level, word, text, rule)
 
 
@@ -159,6 +137,8 @@ _FINDINGS = (
     dict(fair='the rest suffered noticeably', bad='the rest suffered badly',
          unknown='what is kept of the rest cannot be judged'),
     dict(bad='forgotten classes came back'),
+    dict(fair='attacks bring forgotten classes back in part',
+         bad='attacks bring forgotten classes back'),
 )
 
 
@@ -182,10 +162,11 @@ def _unfinished(record, answers) -> Verdict:
     headline = f'{progress} requested so far'
     if findings:
         headline += f', but {", and ".join(findings)}'
-    erasure, cost, back = answers
+    erasure, cost, stay, back = answers
     words = (f'{progress} so far',
              cost.word if cost.level == 'unknown' else f'{cost.word} so far',
-             'Not so far' if back.level == 'good' else back.word)
+             *(f'{answer.word} so far' if answer.level == 'good' else answer.word
+               for answer in (stay, back)))
     erasure = erasure._replace(
         text=f'{progress} classes, in {len(record["tasks"])} of '
              f'{plural(len(record["request"]), "request")}. {erasure.text}',
@@ -193,10 +174,10 @@ def _unfinished(record, answers) -> Verdict:
              f'{erasure.rule[1:]}')
     return Verdict(headline, tuple(
         answer._replace(word=word, level='unknown' if answer.level == 'good' else answer.level)
-        for answer, word in zip((erasure, cost, back), words)))
+        for answer, word in zip((erasure, cost, stay, back), words)))
 
 
-def verdict(record, roles=None) -> Verdict:
+def verdict(record, roles=None, attacks=()) -> Verdict:
     """Judges the state after the last task, over all validation images.
 
     An unfinished sequence is never called a success: its headline and its first answer say how
@@ -207,12 +188,16 @@ def verdict(record, roles=None) -> Verdict:
         record (dict): The content of ``sequence.json`` with at least one task.
         roles (dict, optional): Role to fate to count, see ``fate_summary``; without it only
             AP decides.
+        attacks (list[dict]): The entries of ``attacks.json``, where attacks were made.
     """
     answers = (_erasure(record, roles and found_forgotten(roles)),
-               _cost(record, roles and found_retained(roles)), _return(record))
+               _cost(record, roles and found_retained(roles)), _stay(record),
+               brought_back(record, attacks))
     if so_far(record):
         return _unfinished(record, answers)
     headline = _HEADLINES.get((answers[0].level, answers[1].level), 'It cannot be judged')
     if answers[2].level == 'bad':
         headline += ', and forgotten classes came back'
+    if answers[3].level in _FINDINGS[3] and answers[0].level in ('good', 'fair'):
+        headline += f'; {_FINDINGS[3][answers[3].level]}'
     return Verdict(headline, answers)

@@ -117,6 +117,33 @@ def test_metrics_that_were_not_measured_are_found(folder, verify):
     assert 'per_class.digit 2 is 0.' in second
 
 
+def test_attacks_are_of_the_sequences_own_weights(folder, verify):
+    record = read_json(folder / 'sequence.json')
+    entries = [dict(task=task, attack=attack, setting='', detector=detector, x_title='',
+                    measures='AP_forgotten', chance=0.0, finds_hidden=False, curve=[])
+               for task, attack, detector in (
+                   (1, 'a', 'unlearned'), (1, 'a', 'original'), (1, 'b', 'unlearned'),
+                   (2, 'a', 'unlearned'))]
+    attacks = dict(format_version=1, attacks=entries, detectors={
+        'original': record['weights']['sha256'],
+        **{f'task {task["task"]}': task['merged']['sha256'] for task in record['tasks']}})
+
+    def lines():
+        write_json(folder / 'attacks.json', attacks)
+        passed, failed = verify(metrics=False)
+        return [line for line in (*passed, *failed) if ' attacks: ' in line]
+
+    assert lines() == ['PASS  attacks: 3 attacks on tasks 1 and 2']
+    attacks['attacks'] = entries[:3]
+    assert lines() == ['PASS  attacks: 2 attacks on task 1']
+    attacks['detectors']['task 1'] = 64 * '0'
+    line, = lines()
+    assert line.startswith('FAIL  attacks: ') and 'weights than the sequence (task 1)' in line
+    attacks['attacks'] = None
+    line, = lines()
+    assert line.startswith('FAIL  attacks: ') and 'is no record of attacks' in line
+
+
 def test_a_record_that_was_edited_is_refused(folder):
     path = folder / 'sequence.json'
     content = path.read_text('utf-8')

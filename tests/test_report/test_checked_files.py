@@ -1,6 +1,7 @@
 """The tool hashes every recorded file again; the files and the record are made by hand."""
 
 import hashlib
+import json
 
 import pytest
 from hand_record import SUCCESS, record
@@ -108,3 +109,46 @@ def test_where_nothing_can_be_written_is_said_before_any_work(run, report, tmp_p
     result = run_tool(ROOT / 'tools/report.py', 'run', '--out', 'original.pth/a/report.html',
                       cwd=tmp_path)
     assert result.returncode == 2 and 'original.pth takes no files' in result.stderr
+
+
+@pytest.fixture
+def attacks(run, tmp_path):
+    """Writes attacks on the last task, with changes to their record; gives its file."""
+    def write(**changes):
+        entries = [dict(
+            task=2, attack='new head', setting='', detector=detector, seed=0, x_title='epochs',
+            measures='AP_forgotten', chance=0.0, finds_hidden=True, needs_original=False,
+            curve=[dict(x=1, AP_forgotten=found)], seconds=1.0)
+            for detector, found in (
+                ('unlearned', 41.5), ('oracle', 40.5), ('head mask', 69.5))]
+        detectors = {'original': run['weights']['sha256'],
+                     'task 2': run['tasks'][1]['merged']['sha256']}
+        path = tmp_path / 'run/attacks.json'
+        path.write_text(json.dumps({
+            **dict(format_version=1, detectors=detectors, attacks=entries), **changes}))
+        return path
+    return write
+
+
+def test_attacks_stand_on_the_page(attacks, report):
+    attacks()
+    code, error, page = report('--no-gallery')
+    assert code == 0, error
+    assert 'AP 41.5 on the forgotten classes (original 70.0); the same attack finds 40.5' in page
+    assert '<p class="word">Not by these attacks</p>' in page
+
+
+@pytest.mark.parametrize('name', ['original', 'task 2'])
+def test_attacks_on_other_weights_end_with_one_line(attacks, report, name):
+    detectors = json.loads(attacks().read_text())['detectors']
+    attacks(detectors={**detectors, name: 64 * 'f'})
+    assert report('--no-gallery') == (
+        2, f'error: run/attacks.json is of other weights than the sequence ({name}): move it away '
+        'and run tools/attack.py run again\n', None)
+
+
+def test_a_damaged_record_of_attacks_ends_with_one_line(attacks, report):
+    attacks().write_text('{"format_version"')
+    code, error, page = report('--no-gallery')
+    assert code == 2 and page is None and error.count('\n') == 1
+    assert 'run/attacks.json is not valid JSON' in error

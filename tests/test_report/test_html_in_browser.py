@@ -38,6 +38,12 @@ SUMMARY = dict(
     roles=dict(forgotten={'erased': 1}, old={'renamed': 1}, retained={'kept': 2, 'lost': 1}),
     confusion={'x': {'s': 1}}, recall=dict(forgotten=RECALL, old=RECALL, retained=RECALL))
 
+ATTACKS = [dict(
+    task=2, attack='new head', setting='lr 0.01', detector=detector, x_title='epochs', chance=0.0,
+    measures='AP_forgotten', finds_hidden=True,
+    curve=[dict(x=1, AP_forgotten=10.0), dict(x=20, AP_forgotten=40.0)])
+    for detector in ('unlearned', 'oracle', 'head mask', 'original')]
+
 
 @pytest.fixture(scope='module')
 def browser():
@@ -54,7 +60,7 @@ def browser():
 
 @pytest.fixture
 def page(browser, tmp_path):
-    run = Run('by_hand', record(SUCCESS), Gallery(SUMMARY, PICTURES, 0.3, 3))
+    run = Run('by_hand', record(SUCCESS), Gallery(SUMMARY, PICTURES, 0.3, 3), attacks=ATTACKS)
     file = tmp_path / 'report.html'
     file.write_text(render_report([run, run._replace(name='a' * 60)]), 'utf-8')
     browser.get(file.as_uri())

@@ -15,29 +15,42 @@ def texts(answers):
 
 
 @pytest.mark.parametrize('last, headline, words', [
-    (SUCCESS, 'It worked, and the rest hardly suffered', ['Yes', 'Hardly', 'No']),
-    (FAILURE, 'It did not work, and forgotten classes came back', ['No', 'Hardly', 'Yes']),
-    (HARM, 'It worked, but the rest suffered badly', ['Yes', 'Badly', 'No']),
+    (SUCCESS, 'It worked, and the rest hardly suffered', ['Yes', 'Hardly', 'Yes']),
+    (FAILURE, 'It did not work, and forgotten classes came back', ['No', 'Hardly', 'No']),
+    (HARM, 'It worked, but the rest suffered badly', ['Yes', 'Badly', 'Yes']),
     (RETURN, 'It worked only in part, and forgotten classes came back',
-     ['In part', 'Hardly', 'Yes']),
+     ['In part', 'Hardly', 'No']),
     (dict(SUCCESS, r=0.6, s=0.42), 'It worked, but the rest suffered noticeably',
-     ['Yes', 'Noticeably', 'No']),
+     ['Yes', 'Noticeably', 'Yes']),
 ])
 def test_words(last, headline, words):
     judged = verdict(record(last))
     assert judged.headline == headline
-    assert [answer.word for answer in judged.answers] == words
+    assert [answer.word for answer in judged.answers] == [*words, 'Not tested']
 
 
 def test_numbers_of_a_success():
-    erased, cost, back = texts(verdict(record(SUCCESS)).answers)
+    erased, cost, stay, _ = texts(verdict(record(SUCCESS)).answers)
     assert erased == ('Left of the 3 forgotten classes: by AP, 0.9 % (AP 70.0 before, 0.6 now). '
                       'None is above 2 % taken alone; the least completely forgotten is “x”: '
                       '1.0 %.')
     assert cost == ('Kept of the 2 retained classes: by AP, 98.3 % (AP 60.0 before, 59.0 now). '
                     'Hit hardest is “r”: AP 70.0 before, 68.0 now.')
-    assert back == ('None did. The highest is AP 0.8, 1.0 % of the original 80.0: the set of '
-                    'request 1, after request 2.')
+    assert stay == ('None came back. The highest is AP 0.8, 1.0 % of the original 80.0: the set '
+                    'of request 1, after request 2.')
+
+
+@pytest.mark.parametrize('counts, said', [
+    ({'0.5': (158, 112), '0.3': (164, 150)}, 'Of the objects found before with a score above '
+     '0.5, 46 of 158 are lost (29.1 %).'),
+    ({'0.3': (1000, 0)}, 'above 0.3, 1,000 of 1,000 are lost (100.0 %).'),
+    ({'0.5': (0, 0)}, '68.0 now.'), ({}, '68.0 now.')])
+def test_objects_lost_at_the_highest_score_are_counted(counts, said):
+    counted = record(SUCCESS)
+    counted['tasks'][1]['objects'] = {
+        key: dict(retained=dict(before=before, own_name=own, other_name=0))
+        for key, (before, own) in counts.items()}
+    assert texts(verdict(counted).answers)[1].endswith(said)
 
 
 def test_classes_above_the_limit_are_named_although_their_mean_is_below():
@@ -86,13 +99,13 @@ def test_limits(beyond, levels):
     left, kept = 0.02 + beyond, 0.95 - beyond
     last = {'r': 0.7 * kept, 's': 0.5 * kept, 'x': 0.8 * left, '<script>': 0.6 * left,
             'z': None}
-    assert [answer.level for answer in verdict(record(last)).answers] == levels
+    assert [answer.level for answer in verdict(record(last)).answers[:3]] == levels
 
 
 def test_what_never_left_cannot_come_back():
     stayed = verdict(record(FAILURE, first=dict(FAILURE, x=0.5)))
     assert stayed.headline == 'It did not work'
-    assert stayed.answers[2].word == 'Nothing to return'
+    assert stayed.answers[2].word == 'Nothing to judge'
 
 
 def test_one_request_and_nothing_to_measure():
@@ -140,7 +153,7 @@ def test_a_class_that_the_original_hardly_finds_is_not_named():
 def test_an_unfinished_sequence_is_no_success(first, headline, words):
     judged = verdict(unfinished(first))
     assert judged.headline == headline
-    assert [answer.word for answer in judged.answers] == words
+    assert [answer.word for answer in judged.answers] == [*words, 'Not tested']
     assert 'good' not in [answer.level for answer in judged.answers]
 
 
@@ -153,9 +166,9 @@ def test_numbers_of_an_unfinished_sequence():
 
 
 @pytest.mark.parametrize('last, headline, word, level', [
-    (SUCCESS, '3 of 4 requested so far', 'Not so far', 'unknown'),
+    (SUCCESS, '3 of 4 requested so far', 'Yes so far', 'unknown'),
     (RETURN, '3 of 4 requested so far, but they are gone only in part, and forgotten classes '
-     'came back', 'Yes', 'bad')])
+     'came back', 'No', 'bad')])
 def test_what_has_come_back_already_is_said(last, headline, word, level):
     more = record(last)
     more['request'] = [*more['request'], ['s']]
