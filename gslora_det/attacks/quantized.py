@@ -13,7 +13,7 @@ class Quantized(Attack):
     name = 'quantised weights'
     title = 'weights rounded to a few bits'
     x = 'bits'
-    controls = ()  # AP_retained tells whether the detector stands the rounding
+    controls = ('original', 'oracle')  # AP_retained tells whether the detector stands the rounding
 
     def run(self, target: Target, bits: Sequence[int] = (8, 4)) -> List[dict]:
         """Rounds all Linear and Conv2d layers and measures, see :meth:`Attack.run`.
