@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample
 from torch import Tensor
 
 from gslora_det.attacks.material import Predict
-from gslora_det.readers import Batch, DETRReader, Reader, Reading
+from gslora_det.readers import DETRReader, Reader, Reading
 
 
 def num_layers(reader: Reader) -> int:
@@ -24,7 +24,7 @@ def predict_at(reader: DETRReader, layer: int) -> Predict:
         layer (int): Number of the layer, the first is 1.
     """
     def predict(images: Tensor, samples: List[DetDataSample]) -> List[DetDataSample]:
-        reading, = reader.read(Batch(reader.features(images), samples, images))
+        reading, = reader.read(reader.batch(images, samples))
         logits, boxes, _ = (part[:layer] for part in reading.outputs)
         return reader.detector.add_pred_to_datasample(samples, reader.head.predict_by_feat(
             logits, boxes, [sample.metainfo for sample in samples], rescale=True))

@@ -85,13 +85,14 @@ class Material:
     def prefix(self, detector: nn.Module) -> FrozenPrefix:
         """What runs before the first layer that trains, remembered for all such detectors."""
         prefix = FrozenPrefix(reader_of(detector), self._limit)
-        self._seen[prefix.digest] = known = self._seen.pop(prefix.digest, {})
+        digest = prefix.digest
+        self._seen[digest] = known = self._seen.pop(digest, {})
         kept = FrozenPrefix(prefix.reader, self._limit, known)
         room = self._limit
-        for digest, seen in reversed([*self._seen.items()]):  # the last that was asked for first
+        for other, seen in reversed([*self._seen.items()]):  # the last that was asked for first
             room -= FrozenPrefix(prefix.reader, 0, seen).size
             if room < 0 and seen is not known:
-                del self._seen[digest]
+                del self._seen[other]
         return kept
 
     def share(self, classes: Iterable[int], fraction: float) -> List[int]:
@@ -104,11 +105,11 @@ class Material:
         return self._indices(draw_buffer(self._annotated.images, self._ids(classes),
                                          self._seed, shots=shots))
 
-    def showing(self, indices: Iterable[int], classes: Iterable[int], any_of: bool) -> List[int]:
-        """Those of the training images that show any of the classes, or none."""
-        wanted = set(classes)
-        return [i for i in indices if any_of == any(
-            one['bbox_label'] in wanted for one in self._infos[i]['instances'])]
+    def without(self, indices: Iterable[int], classes: Iterable[int]) -> List[int]:
+        """Those of the training images that show none of the classes."""
+        hidden = set(classes)
+        return [i for i in indices if hidden.isdisjoint(
+            one['bbox_label'] for one in self._infos[i]['instances'])]
 
     def batches(self, dataset: Any, indices: Sequence[int], size: int, detector: nn.Module
                 ) -> Iterator[Tuple[Tensor, list]]:

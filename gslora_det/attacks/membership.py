@@ -4,7 +4,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from gslora_det.attacks.base import Attack, Target
-from gslora_det.readers import Batch, Reader, reader_of
+from gslora_det.readers import Reader, reader_of
 from gslora_det.readers.prefix import FrozenPrefix
 from gslora_det.registry import ATTACKS
 
@@ -54,7 +54,7 @@ class Membership(Attack):
                 sample.ignored_instances = objects.cat([
                     sample.ignored_instances, objects[~wanted]])
             with prefix.of(images, samples):
-                batch = Batch(reader.features(images), samples, images)
+                batch = reader.batch(images, samples)
                 readings = reader.read(*(batch.pick([i]) for i in range(len(batch))))
             for reading in readings:
                 if len(reading.samples[0].gt_instances):

@@ -50,7 +50,7 @@ class Probe(Attack):
     def _features(self, reader: Reader, dataset: Any, indices: Sequence[int]
                   ) -> List[List[np.ndarray]]:
         """Of each layer, the features of objects, shape (objects, dim), and their classes."""
-        found = [layers(reader, Batch(reader.features(images), samples, images))
+        found = [layers(reader, reader.batch(images, samples))
                  for images, samples in self.material.batches(dataset, indices, 32,
                                                               reader.detector)]
         return [[torch.cat(parts).cpu().numpy() for parts in zip(*layer)]

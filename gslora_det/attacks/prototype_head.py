@@ -12,7 +12,7 @@ from gslora_det.attacks.decoder_layers import (
     num_layers,
     predict_at,
 )
-from gslora_det.readers import Batch, Reader, reader_of
+from gslora_det.readers import Reader, reader_of
 from gslora_det.readers.prefix import FrozenPrefix
 from gslora_det.registry import ATTACKS
 
@@ -77,7 +77,7 @@ class PrototypeHead(Attack):
         for images, samples in self.material.batches(self.material.train, indices, 32,
                                                      reader.detector):
             with prefix.of(images, samples):
-                reading, = reader.read(Batch(reader.features(images), samples, images))
+                reading, = reader.read(reader.batch(images, samples))
             if earlier:
                 reading = at_layer(reading, -1 - earlier)
             found.append((reading.embeddings.flatten(0, 1),

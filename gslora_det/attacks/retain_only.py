@@ -15,4 +15,4 @@ class RetainOnly(Everything):
     def images(self, target: Target) -> List[int]:
         """A tenth of the images that show retained classes, without those of the others."""
         material = self.material
-        return material.showing(material.share(material.retained, 0.1), target.classes, False)
+        return material.without(material.share(material.retained, 0.1), target.classes)

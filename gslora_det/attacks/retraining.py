@@ -7,7 +7,7 @@ from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import nn
 
 from gslora_det.attacks.base import Attack, Target
-from gslora_det.readers import Batch, Reader, reader_of
+from gslora_det.readers import Reader, reader_of
 
 
 class Retraining(Attack):
@@ -63,7 +63,7 @@ class Retraining(Attack):
                 if wrong:
                     wrong.relabel(samples)
                 with prefix.of(images, samples):
-                    reading, = reader.read(Batch(reader.features(images), samples, images))
+                    reading, = reader.read(reader.batch(images, samples))
                 losses = reader.losses(reading, self.aux_losses).terms
                 optimizer.zero_grad()
                 sum(losses.values()).backward()

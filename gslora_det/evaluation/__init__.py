@@ -5,6 +5,7 @@ from gslora_det.evaluation.boxes import Detections, Objects
 from gslora_det.evaluation.fate_summary import fate_summary, found_again
 from gslora_det.evaluation.measures import LEAST_AP, h_mean, h_ratio, mean_ap, ratio
 from gslora_det.evaluation.recovery import (
+    DETECTORS,
     attack_rows,
     beyond_oracle,
     by_detector,
@@ -16,7 +17,7 @@ from gslora_det.evaluation.split_ap import class_ap, split_ap
 from gslora_det.evaluation.split_coco_metric import SplitCocoMetric
 
 __all__ = [
-    'BoxFate', 'Detections', 'LEAST_AP', 'Objects', 'SplitCocoMetric', 'attack_rows',
+    'BoxFate', 'DETECTORS', 'Detections', 'LEAST_AP', 'Objects', 'SplitCocoMetric', 'attack_rows',
     'beyond_oracle', 'box_fates', 'by_detector', 'class_ap', 'class_roles', 'counted_attacks',
     'fate_summary', 'found_again', 'h_mean', 'h_ratio', 'mean_ap', 'most', 'ratio', 'split_ap',
     'worst_attack',

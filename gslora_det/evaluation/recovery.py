@@ -5,6 +5,10 @@ Entries are those of ``attacks.json``: what one attack found in one detector, as
 
 from typing import Dict, List, Optional
 
+# What is attacked, in the order of a table's columns.
+DETECTORS = ('unlearned', 'oracle', 'head mask', 'original', 'shuffled labels',
+             'retained classes')
+
 
 def most(entry: Optional[dict]) -> Optional[float]:
     """The most that an attack found, over its curve; None where it was not made."""
@@ -40,14 +44,18 @@ def why_void(found: Dict[str, dict]) -> Optional[str]:
 
 
 def attack_rows(entries: List[dict]) -> List[dict]:
-    """A row for each attack on each task: the most that was found in each detector."""
+    """A row for each attack on each task: the most that was found in each detector.
+
+    ``name`` is that of the attack with its variant, such as ``'new head, lr 0.01'``.
+    """
     keys = dict.fromkeys((entry['task'], entry['attack'], entry['setting']) for entry in entries)
     result = []
     for task, attack, setting in keys:
         found = by_detector(entries, attack, setting, task)
         kind = next(iter(found.values()))
         result.append(dict(
-            task=task, attack=attack, setting=setting, title=kind.get('title', ''),
+            task=task, attack=attack, setting=setting,
+            name=', '.join(filter(None, (attack, setting))), title=kind.get('title', ''),
             measures=kind['measures'], needs_original=kind.get('needs_original', False),
             void=why_void(found), found={name: most(entry) for name, entry in found.items()}))
     return result

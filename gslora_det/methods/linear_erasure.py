@@ -91,7 +91,8 @@ class LinearErasure(GSLoRA):
         """The term of erasure."""
         reading, number = joined(readings), len(readings[0])
         before = self.before(join(*batches), reading.places)
-        matched, near = reader.labels(before), reader.nearby(before)
+        matched = reader.labels(before)
+        near = reader.nearby(before, matched)
         nothing = reader.num_classes
         forgotten = torch.zeros_like(matched, dtype=torch.bool)
         forgotten[:number] = near[:number] < nothing
@@ -151,7 +152,8 @@ def _look(detector: nn.Module, block: Optional[EmbeddingBlock], image: Tensor,
         batch = reader.batch(image[None], [sample])
     with block.watched() if block else nullcontext() as passed:
         said = quiet_reading(detector, batch)
-    matched, near = reader.labels(said), reader.nearby(said)
+    matched = reader.labels(said)
+    near = reader.nearby(said, matched)
     nothing = reader.num_classes
     kinds = torch.where((matched == nothing) & (near < nothing), ~near, matched)
     places = [part[0] for part in (said.embeddings, kinds, *(passed.layer() if block else ()))]

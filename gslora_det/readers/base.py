@@ -63,12 +63,12 @@ class Reader:
         """The class matched to each place, ``num_classes`` for none, (images, places)."""
         raise NotImplementedError
 
-    def nearby(self, reading: Reading) -> Tensor:
-        """As :meth:`labels`, and of the places beside: the class of what they overlap most.
+    def nearby(self, reading: Reading, labels: Tensor) -> Tensor:
+        """As :meth:`labels` gave, and of the places beside: the class of what they overlap most.
 
         Places that overlap no object by IoU 0.5 and are matched to none have ``num_classes``.
         """
-        return self.labels(reading)
+        return labels
 
     def embedding_block(self) -> Optional[EmbeddingBlock]:
         """What makes the embeddings last, where it is known."""

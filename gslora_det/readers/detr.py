@@ -57,10 +57,9 @@ class DETRReader(Reader):
         detector = self.detector
         trains = {p for p in detector.parameters() if p.requires_grad}
         links = super().chain()
-        if trains.isdisjoint(detector.parameters(recurse=False)):  # levels' embeddings
-            links.append(Link(detector.encoder, self.moving_places))
-        else:
+        if not trains.isdisjoint(detector.parameters(recurse=False)):  # levels' embeddings
             return links
+        links.append(Link(detector.encoder, self.moving_places))
         layers = detector.decoder.layers
         known = [p for part in (*layers, *self.class_layers()) for p in part.parameters()]
         if self.moving_places or trains - set(known):
@@ -73,13 +72,14 @@ class DETRReader(Reader):
 
     def read_by(self, links: Sequence[Link]) -> Dict[str, Tensor]:
         """Of the decoder's links, also what makes and moves their queries."""
+        if len(links) <= len(self.stem()):
+            return super().read_by(links)
         later = {id(value) for part in (*self.detector.decoder.layers, *self.class_layers())
                  for value in part.state_dict(keep_vars=True).values()}
         others = {name: value for name, value in
                   self.detector.state_dict(keep_vars=True).items()
                   if id(value) not in later and not value.requires_grad}
-        return {**super().read_by(links), **others} if len(links) > len(self.stem()) else (
-            super().read_by(links))
+        return {**super().read_by(links), **others}
 
     @property
     def moving_places(self) -> bool:
@@ -186,9 +186,9 @@ class DETRReader(Reader):
             [s.metainfo for s in reading.samples])[0])
 
     @torch.no_grad()
-    def nearby(self, reading: Reading) -> Tensor:
+    def nearby(self, reading: Reading, labels: Tensor) -> Tensor:
         """See :meth:`Reader.nearby`: several queries look at an object, and one is matched."""
-        labels = self.labels(reading)
+        labels = labels.clone()
         boxes = bbox_cxcywh_to_xyxy(reading.boxes) * image_sizes(reading.samples, reading.boxes)
         for found, near, sample in zip(labels, boxes, reading.samples):
             objects = sample.gt_instances

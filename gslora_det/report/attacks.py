@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gslora_det.evaluation import (
+    DETECTORS,
     LEAST_AP,
     attack_rows,
     beyond_oracle,
@@ -15,23 +16,17 @@ from gslora_det.report.answer import GONE, NAMED, PARTLY_GONE, Answer
 from gslora_det.report.figures import recovery_svg
 from gslora_det.words import percent, share
 
-COLUMNS = ('unlearned', 'oracle', 'head mask', 'original', 'shuffled labels', 'retained classes')
 _WORDS = dict(good='Not by these attacks', fair='In part', bad='Yes', unknown='Cannot be said')
 
 
-def attack_name(row) -> str:
-    """``'new head, lr 0.01'``: an attack and its variant."""
-    return ', '.join(filter(None, (row['attack'], row['setting'])))
-
-
 def attack_tables(entries) -> dict[int, list[dict]]:
-    """The rows of :func:`attack_rows` by task, with ``name``, ``measured`` and ``cells``."""
+    """The rows of :func:`attack_rows` by task, with ``measured`` and ``cells``."""
     tables = {}
     for row in attack_rows(entries):
         cells = [percent(None if found is None else found / 100)
-                 for found in map(row['found'].get, COLUMNS)]
+                 for found in map(row['found'].get, DETECTORS)]
         tables.setdefault(row['task'], []).append(dict(
-            row, name=attack_name(row), cells=cells,
+            row, cells=cells,
             measured=row['measures'].replace('AP_forgotten', 'AP')))
     return dict(sorted(tables.items()))
 
@@ -123,13 +118,13 @@ def _sentence(row, before: float) -> str:
     beside = [f'{row["found"][name]:.1f} {what}' for name, what in controls.items()
               if row['found'].get(name) is not None]
     title = f' ({row["title"]})' if row['title'] else ''
-    return (f'“{attack_name(row)}”{title} finds AP {row["found"]["unlearned"]:.1f} on the '
+    return (f'“{row["name"]}”{title} finds AP {row["found"]["unlearned"]:.1f} on the '
             f'forgotten classes (original {percent(before)})'
             + f'; the same attack finds {", and ".join(beside)}' * bool(beside) + '.')
 
 
 def _void(entries, task: int) -> str:
-    names = [f'“{attack_name(row)}”' for row in attack_rows(entries)
+    names = [f'“{row["name"]}”' for row in attack_rows(entries)
              if row['task'] == task and row['void']]
     if not names:
         return ''

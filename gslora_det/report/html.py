@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from gslora_det.evaluation import LEAST_AP
+from gslora_det.evaluation import DETECTORS, LEAST_AP
 from gslora_det.evaluation.box_fates import IOU_THR
 from gslora_det.report import figures
-from gslora_det.report.attacks import COLUMNS, attack_tables, recovery_curves
+from gslora_det.report.attacks import attack_tables, recovery_curves
 from gslora_det.report.erased_sets import erased_sets
 from gslora_det.report.fates import MEANINGS, fate_rows, fates_in_words
 from gslora_det.report.gallery import Gallery, typical_picture
@@ -65,7 +65,7 @@ def render_report(runs: Sequence[Run]) -> str:
         runs=[_view(f'run{i}', run) for i, run in enumerate(runs, 1)],
         comparison=_comparison(runs) if len(runs) > 1 else None,
         legend=LEGEND, limits=figures.LIMITS, least_ap=LEAST_AP,
-        fate_meanings=MEANINGS, iou_thr=IOU_THR, attacked=COLUMNS,
+        fate_meanings=MEANINGS, iou_thr=IOU_THR, attacked=DETECTORS,
     )
 
 
