@@ -11,8 +11,14 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     python_requires='>=3.9',
-    packages=find_packages(include=['gslora_det', 'gslora_det.*']),
-    package_data={'gslora_det.report': ['template/*']},
+    packages=find_packages(include=['gslora_det', 'gslora_det.*', 'gslora_det_cli']),
+    package_data={
+        'gslora_det.report': ['template/*'],
+        # Links to the folders of the repository, where MMEngine looks for `gslora_det::…`.
+        'gslora_det': ['.mim/model-index.yml', '.mim/configs/**/*.py', '.mim/configs/*.yml',
+                       '.mim/checkpoints/deformable-detr_r18_glyph80.pth'],
+    },
+    entry_points={'console_scripts': ['gslora = gslora_det_cli.__main__:main']},
     # MMDetection is not listed: two distributions, onedl-mmdetection and mmdet, provide
     # it under the same import names, and either works. constraints.txt names one set.
     install_requires=[

@@ -11,6 +11,8 @@ from typing import Any, Iterator, Union
 from filelock import FileLock, Timeout
 
 PathLike = Union[str, Path]
+# The configs and checkpoints that the package brings, where MMEngine looks for them.
+BROUGHT = Path(__file__).parent / '.mim'
 
 _NAMES = ('metainfo', 'tasks', 'order', 'missing')  # settings that hold no paths
 _DRAFT = '.draft-'  # in the names of temporary files

@@ -44,7 +44,7 @@ def run(*command, cwd=ROOT, **env):
 
 # Most of what a tool takes is the time to import torch and mmdet.
 _FORKS = multiprocessing.get_context('forkserver')
-_FORKS.set_forkserver_preload(['gslora_det.cli', 'gslora_det.report', 'mmdet.models',
+_FORKS.set_forkserver_preload(['gslora_det.api', 'gslora_det.report', 'mmdet.models',
                                'mmdet.datasets', 'mmdet.engine', 'mmdet.evaluation',
                                'torch._dynamo'])  # as the first optimiser does
 
@@ -247,3 +247,23 @@ def build_unlearning(tiny_config, tiny_weights):
                                  method=method, weights=read_weights(weights),
                                  original=original and read_weights(original)))
     return build
+
+
+@pytest.fixture
+def plain_config(glyph80, tmp_path):
+    """The file of a detector's MMDet config that knows nothing of erasing."""
+    path = tmp_path / 'detector.py'
+    path.write_text(f"""
+_base_ = ['{CONFIGS}/_base_/models/deformable-detr_r18_glyph80.py',
+          '{CONFIGS}/_base_/datasets/glyph80_detection.py', '{CONFIGS}/_base_/runtime.py']
+train_dataloader = dict(dataset=dict(data_root='{glyph80}/'), num_workers=0,
+                        persistent_workers=False)
+val_dataloader = dict(dataset=dict(data_root='{glyph80}/'), num_workers=0,
+                      persistent_workers=False)
+val_evaluator = dict(ann_file='{glyph80}/annotations/val.json')
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12)
+optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.02, momentum=0.9))
+param_scheduler = [dict(type='MultiStepLR', by_epoch=True, milestones=[8, 11])]
+custom_hooks = [dict(type='EMAHook')]
+""")
+    return path

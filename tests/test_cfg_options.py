@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from gslora_det.cfg_options import CfgOptions, parse_value
+from gslora_det_cli.cfg_options import CfgOptions, parse_value
 
 
 @pytest.mark.parametrize('text, value', [

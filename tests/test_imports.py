@@ -8,18 +8,18 @@ from support import ROOT
 # From the ground up. A module stands on the floor of the longest of these names that it begins
 # with; packages on one floor do not know each other.
 FLOORS = (
-    ('compat', 'files', 'options', 'quiet', 'registry', 'stops', 'cfg_options', 'words',
+    ('compat', 'files', 'options', 'quiet', 'registry', 'stops', 'words',
      'class_names', 'class_rows'),
-    ('class_split', 'weights', 'lora'),
-    ('losses', 'datasets', 'evaluation'),
+    ('class_split', 'weights', 'lora', 'config_file'),
+    ('losses', 'datasets', 'evaluation', 'process'),
     ('readers', 'visualization', 'checks'),
-    ('methods', 'report'),
+    ('methods', 'report', 'recipe'),
     ('models', ),
     ('engine', ),
     # Of the checks, these run what the others and the engine make of a config.
     ('comparison', 'attacks', 'checks.doctor', 'checks.verification'),
+    ('report_file', ),
     ('api', ),
-    ('cli', ),
 )
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 PACKAGE = ROOT / 'gslora_det'

@@ -121,7 +121,7 @@ def _check_method(options: dict, settings: dict) -> List[str]:
     method = METHODS.module_dict.get(name) if isinstance(name, str) else None
     if method is None:
         return [unknown(name, METHODS.module_dict, 'method.type: there is no method')]
-    known = _options(method)
+    known = method_options(method)
     problems = [unknown(key, known, f'method {name} has no option')
                 for key in options if key not in known]
     given = {key: value for key, value in options.items() if key in known}
@@ -156,7 +156,12 @@ def _refused(method: type, options: dict) -> List[str]:
             options = {k: v for k, v in options.items() if k not in refused}
 
 
-def _options(method: type) -> List[str]:
+def sequence_settings() -> List[str]:
+    """The names of all settings of a sequence."""
+    return [*_SEQUENCE, *_ELSEWHERE, *BRANCHES]
+
+
+def method_options(method: type) -> List[str]:
     """The options of a method and of the classes that its ``**kwargs`` go to."""
     names = []
     for cls in method.__mro__:

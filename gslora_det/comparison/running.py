@@ -23,7 +23,7 @@ from gslora_det.weights import check_exists
 VALIDATION_STEPS = 60  # what an evaluation costs, in training steps; for the time left
 
 
-def run_cells(comparison: Comparison, cells: Sequence[Cell], train: Path,
+def run_cells(comparison: Comparison, cells: Sequence[Cell],
               keep_weights: bool = False) -> List[Cell]:
     """Runs the unfinished cells, each in a process of its own.
 
@@ -32,7 +32,6 @@ def run_cells(comparison: Comparison, cells: Sequence[Cell], train: Path,
     Args:
         comparison (Comparison): What they belong to.
         cells (list[Cell]): The cells; what is finished is not run again.
-        train (Path): ``tools/train.py``.
         keep_weights (bool): Keep the unlearned detectors.
 
     Returns:
@@ -56,7 +55,7 @@ def run_cells(comparison: Comparison, cells: Sequence[Cell], train: Path,
             folder.mkdir(parents=True, exist_ok=True)
             with _free(folder) as free:
                 run = free and not comparison.results([cell])  # else another process has it
-                if run and not _run(comparison, cell, configs[cell.name], folder, train):
+                if run and not _run(comparison, cell, configs[cell.name], folder):
                     failed.append(cell)
                     progress.console.print(f'{cell.name} failed: see {folder}/log.txt',
                                            soft_wrap=True, markup=False)
@@ -71,7 +70,7 @@ def run_cells(comparison: Comparison, cells: Sequence[Cell], train: Path,
     return failed
 
 
-def _run(comparison: Comparison, cell: Cell, cfg: Config, folder: Path, train: Path) -> bool:
+def _run(comparison: Comparison, cell: Cell, cfg: Config, folder: Path) -> bool:
     asked, script, run = settings_of(cfg), folder / 'cell.py', folder / 'run'
     if not (script.exists() and settings_of(Config.fromfile(script)) == asked
             and (run / 'task_1').exists()
@@ -81,7 +80,7 @@ def _run(comparison: Comparison, cell: Cell, cfg: Config, folder: Path, train: P
     write_file(script, RunConfig(cfg.to_dict()).pretty_text)
     with open(folder / 'log.txt', 'a') as log:
         code = subprocess.call(
-            [sys.executable, str(train), str(script), '--work-dir',
+            [sys.executable, '-m', 'gslora_det_cli', 'train', str(script), '--work-dir',
              str(run), '--resume'], stdout=log, stderr=subprocess.STDOUT)
     if code:
         return False

@@ -1,4 +1,4 @@
-"""Where a checkpoint is: a path, or a URL that is downloaded once."""
+"""Where a checkpoint is: a path, a file that the package brings, or a URL, downloaded once."""
 
 import hashlib
 import http.client
@@ -11,7 +11,7 @@ from urllib.parse import urlparse
 
 import torch
 
-from gslora_det.files import atomic_write, folder_lock
+from gslora_det.files import BROUGHT, atomic_write, folder_lock
 from gslora_det.weights.unpickling import CheckpointError
 
 
@@ -20,9 +20,15 @@ def _is_url(source: Union[str, Path]) -> bool:
 
 
 def local_path(source: Union[str, Path]) -> Path:
-    """Where the file behind a path or URL is, or would be after its download."""
+    """Where the file behind a path or URL is, or would be after its download.
+
+    Where there is no file of that path, it may name one that the package brings, such as
+    ``checkpoints/deformable-detr_r18_glyph80.pth``.
+    """
     if not _is_url(source):
-        return Path(source).expanduser()
+        path = Path(source).expanduser()
+        brought = BROUGHT / path
+        return path if path.exists() or not brought.is_file() else brought
     name = urlparse(str(source)).path.rpartition('/')[2]
     if not _digest_in(name):  # other runs have an epoch_12.pth, too
         name = f'{hashlib.sha256(str(source).encode()).hexdigest()[:8]}_{name}'

@@ -1,13 +1,15 @@
 import json
+import subprocess
+import sys
 
 import pytest
 from mmengine.config import Config
-from support import CONFIGS, ROOT, locked_by_another, run_tool
+from support import CONFIGS, locked_by_another, run_tool
 
 from gslora_det.comparison import TUNING, Cell, Comparison, run_cells, write_results
 from gslora_det.registry import METHODS
 
-# Stands in for tools/train.py: writes a record as a sequence does, or fails.
+# Stands in for `gslora train`: writes a record as a sequence does, or fails.
 TRAIN = '''
 import hashlib, json, sys
 from pathlib import Path
@@ -23,6 +25,16 @@ Path(run, 'sequence.json').write_text(json.dumps(dict(
     method_config=config['method'], known=config['sequence']['original'],
     original=dict(AP=0.5), tasks=[dict(task=1, buffers=[1], metrics={})])))
 '''
+
+
+@pytest.fixture
+def train(tmp_path, monkeypatch):
+    """The script that runs in place of ``gslora train``."""
+    script, call = tmp_path / 'train.py', subprocess.call
+    script.write_text(TRAIN)
+    monkeypatch.setattr('subprocess.call', lambda command, **streams: call(
+        [sys.executable, str(script), *command[4:]], **streams))
+    return script
 
 
 @pytest.fixture
@@ -100,11 +112,9 @@ def test_chosen_values_are_in_the_grids(comparison):
 
 
 def test_finished_cells_are_not_repeated_and_failed_ones_are_named(
-        comparison, tmp_path, capsys):
-    train = tmp_path / 'train.py'
-    train.write_text(TRAIN)
+        comparison, train, tmp_path, capsys):
     cells = comparison.cells(['EWC', 'HeadMask', 'SSD'], ['80-5 4-shot'], [0])
-    failed = run_cells(comparison, cells, train)
+    failed = run_cells(comparison, cells)
     assert [cell.method for cell in failed] == ['HeadMask']
     lines = [line for line in capsys.readouterr().out.splitlines() if ', left ' in line]
     assert [line.split(':')[0] for line in lines] == [cell.name for cell in cells]
@@ -118,42 +128,39 @@ def test_finished_cells_are_not_repeated_and_failed_ones_are_named(
              ['known'] for c in results}
     assert sorted(map(bool, known.values())) == [False, True]
     train.write_text('raise SystemExit("nothing is left to run")')
-    assert run_cells(comparison, list(results), train) == []
+    assert run_cells(comparison, list(results)) == []
 
 
 @pytest.mark.parametrize('change', [
     dict(sequence=dict(order=5)), dict(sequence=dict(missing=['digit 6'])),
     dict(model=dict(num_queries=20))])
-def test_a_cell_whose_config_has_changed_is_run_again(comparison, tmp_path, change):
-    train = tmp_path / 'train.py'
-    train.write_text(TRAIN)
+def test_a_cell_whose_config_has_changed_is_run_again(comparison, train, tmp_path, change):
     cells = comparison.cells(['EWC', 'MAS'], ['80-5'], [0])
-    assert run_cells(comparison, cells, train) == []
+    assert run_cells(comparison, cells) == []
     leftover = tmp_path / 'runs/80-5__EWC__0/run/leftover'
     leftover.touch()
     comparison.cfg.methods.EWC.method.weight = 7.0
     comparison.cfg.settings['80-5'].update(change)
     assert not comparison.results(cells)
-    assert run_cells(comparison, cells[:1], train) == []
+    assert run_cells(comparison, cells[:1]) == []
     result, = comparison.results(cells).values()
     assert result['settings']['method']['weight'] == 7.0 and not leftover.exists()
     # Only another original, or the same on other classes, has been measured.
     assert not json.loads(leftover.with_name('sequence.json').read_text())['known']
 
 
-def test_a_cell_of_another_checkpoint_is_run_again(comparison, tmp_path):
-    train, weights = tmp_path / 'train.py', tmp_path / 'weights.pth'
-    train.write_text(TRAIN)
+def test_a_cell_of_another_checkpoint_is_run_again(comparison, train, tmp_path):
+    weights = tmp_path / 'weights.pth'
     weights.write_bytes(b'first')
     comparison.cfg.settings['80-5'].load_from = str(weights)
     cells = comparison.cells(['EWC'], ['80-5'], [0])
-    assert run_cells(comparison, cells, train, keep_weights=True) == []
+    assert run_cells(comparison, cells, keep_weights=True) == []
     leftover = tmp_path / 'runs/80-5__EWC__0/run/leftover'
     leftover.touch()
     assert comparison.results(cells)
     weights.write_bytes(b'second')
     assert not comparison.results(cells)
-    assert run_cells(comparison, cells, train) == [] and not leftover.exists()
+    assert run_cells(comparison, cells) == [] and not leftover.exists()
     assert comparison.results(cells)
 
 
@@ -178,21 +185,20 @@ def test_what_is_missing_is_said_in_one_line(comparison, tmp_path, change, messa
         broken.tuning_cells()
 
 
-def test_a_cell_that_another_process_works_on_is_left_to_it(comparison, tmp_path):
-    train = tmp_path / 'train.py'
+def test_a_cell_that_another_process_works_on_is_left_to_it(comparison, train, tmp_path):
     train.write_text('raise SystemExit("must not run")')
     cell = Cell('80-5', 'EWC', 0)
     folder = tmp_path / 'runs' / cell.name
     folder.mkdir(parents=True)
     with locked_by_another(folder / '.lock'):
-        assert run_cells(comparison, [cell], train) == []
+        assert run_cells(comparison, [cell]) == []
     assert not comparison.results([cell])
 
 
 def test_real_cells(glyph80, tmp_path, monkeypatch):
-    """With tools/train.py: one method that trains and one that does not."""
+    """With the command itself: one method that trains and one that does not."""
     def call(command, stdout, stderr):
-        result = run_tool(*command[1:])
+        result = run_tool('tools/train.py', *command[4:])
         stdout.write(result.stdout + result.stderr)
         return result.returncode
 
@@ -207,7 +213,7 @@ def test_real_cells(glyph80, tmp_path, monkeypatch):
     cfg.seeds = dict(small=1)
     comparison = Comparison(cfg, tmp_path)
     cells = comparison.cells(['HeadMask', 'GSLoRA'])
-    assert run_cells(comparison, cells, ROOT / 'tools/train.py') == []
+    assert run_cells(comparison, cells) == []
     results = comparison.results(cells)
     head, lora = (results[cell] for cell in cells)
     assert head['tasks'][0]['metrics']['AP_forgotten'] == 0
@@ -218,6 +224,6 @@ def test_real_cells(glyph80, tmp_path, monkeypatch):
 
     # A result that was removed is measured again.
     comparison.result_file(cells[0]).unlink()
-    assert run_cells(comparison, cells, ROOT / 'tools/train.py') == []
+    assert run_cells(comparison, cells) == []
     again = comparison.results(cells)[cells[0]]
     assert again['tasks'][0]['metrics'] == head['tasks'][0]['metrics']

@@ -170,10 +170,11 @@ def test_bad_input_ends_train_with_one_line(arguments, message, tmp_path):
 
 
 @pytest.mark.parametrize('tool, arguments', [
-    ('train', []), ('doctor', []), ('test', ['gone.pth']), ('export', ['gone.pth', 'out.pth']),
+    ('train', ['--cfg-options', 'load_from=gone.pth']),
+    ('doctor', ['--cfg-options', 'load_from=gone.pth']),
+    ('test', ['gone.pth']), ('export', ['gone.pth', 'out.pth']),
     ('visualize', ['gone.pth', 'gone.pth'])])
 def test_a_missing_checkpoint_is_found_before_data_are_drawn(tool, arguments, tmp_path):
-    """As from another folder than that of the config's paths."""
     result = run_tool(ROOT / f'tools/{tool}.py', ROOT / CONFIG, *arguments, cwd=tmp_path)
     assert result.returncode == (1 if tool == 'doctor' else 2)
     assert 'pth does not exist' in result.stdout + result.stderr

@@ -14,7 +14,7 @@ import torch
 from support import ROOT, fork, running_tool
 
 from gslora_det import stops
-from gslora_det.cli import run_tool
+from gslora_det.process import run_tool
 
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 every_stop = pytest.mark.parametrize('kind, whole_group', [
@@ -98,6 +98,7 @@ def test_a_stop_while_glyph80_is_drawn(tmp_path, kind):
 
 def importing(folder, **options):
     """A tool in a new process, called from another folder, in the midst of importing torch."""
+    (folder / 'config.py').touch()
     process = subprocess.Popen(
         [sys.executable, ROOT / 'tools/train.py', 'config.py'], cwd=folder, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,

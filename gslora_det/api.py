@@ -1,0 +1,109 @@
+"""What the command ``gslora`` does, as functions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Union
+
+from gslora_det.attacks.run import AttackRun
+from gslora_det.attacks.tables import print_attacks
+from gslora_det.config_file import load_config, override, read_config
+from gslora_det.engine.attack_record import FILE_NAME
+from gslora_det.engine.sequence import UnlearningSequence
+from gslora_det.engine.task_config import CONFIG
+from gslora_det.options import SEED, check_flags
+from gslora_det.process import prepare_process
+from gslora_det.recipe import set_request, settings_by_name
+from gslora_det.report import results_rows
+
+PathLike = Union[str, Path]
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What an erasure measured, and where it is.
+
+    Attributes:
+        work_dir (Path): The folder of the run; :func:`attack` and :func:`report` take it.
+        weights (Path): The unlearned detector after the last request, a plain MMDetection
+            checkpoint.
+        requests (list[dict]): A row a request: ``forgotten`` (number of classes),
+            ``AP_retained``, ``AP_retained_relative`` (to the original's), ``AP_forgotten``,
+            ``AP_old`` (of what was erased earlier), ``H`` and more. COCO AP as a fraction; None
+            where there is nothing to measure.
+        record (dict): All of ``sequence.json``.
+    """
+    work_dir: Path
+    weights: Path
+    requests: List[Dict[str, Any]]
+    record: Dict[str, Any]
+
+
+def erase(config: PathLike, checkpoint: Optional[str] = None, classes: Optional[Sequence] = None,
+          work_dir: Optional[PathLike] = None, resume: bool = False, **settings) -> Erasure:
+    """Makes a trained detector forget classes.
+
+    Example:
+        >>> erasure = gslora_det.erase('my_detector.py', 'my.pth', ['face'], iters=300)
+        >>> erasure.requests[-1]['AP_forgotten'], erasure.weights
+
+    Args:
+        config (str | Path): The detector's MMDetection config. One without a ``sequence`` gets
+            the recommended recipe. ``gslora_det::…`` is a config that the package brings.
+        checkpoint (str, optional): The detector's weights, a file or URL; by default the config's
+            ``load_from``. A ``merged.pth`` of an earlier erasure begins a later request.
+        classes (list, optional): Names or category ids for one request, or a list of such lists
+            for one after another; by default what the config's ``sequence`` says.
+        work_dir (str | Path, optional): Folder for all that is written; by default
+            ``work_dirs/`` and the config's name.
+        resume (bool): Continue what was begun in ``work_dir``.
+        **settings: Of ``sequence`` or ``method``, such as ``iters=300`` or ``margin=5.0``; others
+            by their dotted names, ``**{'optim_wrapper.optimizer.lr': 1e-3}``.
+
+    Returns:
+        Erasure: What was measured, and where the weights are.
+
+    Raises:
+        ValueError: A file, a class or a setting does not fit; one line says what. Nothing is
+            written then.
+    """
+    prepare_process()
+    cfg = read_config(config)
+    set_request(cfg, checkpoint, classes)
+    override(cfg, settings_by_name(cfg, settings), work_dir)
+    folder = Path(cfg.work_dir)
+    record = UnlearningSequence(cfg, resume).run()
+    return Erasure(folder, folder / record['tasks'][-1]['merged']['file'], results_rows(record),
+                   record)
+
+
+def attack(work_dir: PathLike, attacks: Optional[Sequence[str]] = None,
+           tasks: Optional[Sequence[int]] = None, oracles: Optional[Sequence[str]] = None,
+           seed: int = 0, cfg_options: Optional[Dict[str, Any]] = None) -> List[dict]:
+    """Tries to bring back what was erased, beside controls. What was made before stays.
+
+    Args:
+        work_dir (str | Path): The folder of a finished erasure.
+        attacks (list[str], optional): Names, as ``docs/attacks.md`` has them; by default all.
+        tasks (list[int], optional): After which requests, from 1 on; by default the first and
+            the last.
+        oracles (list[str], optional): For each of ``tasks``, weights of a detector that was
+            trained without what was erased up to then; by default the config's.
+        seed (int): Of all that is drawn.
+        cfg_options (dict, optional): Values in the run's config, by dotted names.
+
+    Returns:
+        list[dict]: The attacks of ``attacks.json``: ``attack``, ``detector``, ``task``, and a
+        ``curve`` of what was found, AP in percent.
+
+    Raises:
+        ValueError: The folder is of no erasure, or something does not fit it.
+    """
+    check_flags(seed=(seed, SEED))
+    prepare_process()
+    work_dir = Path(work_dir)
+    cfg = load_config(work_dir / CONFIG, cfg_options)
+    oracles = oracles and dict(zip(tasks or (1, ), oracles))
+    record = AttackRun(work_dir, cfg, attacks, tasks, oracles, seed).run()
+    print_attacks(record)
+    print(f'Attacks: {work_dir / FILE_NAME}')
+    return record['attacks']

@@ -1,0 +1,36 @@
+"""Erases classes from a trained detector, one request after another."""
+
+import argparse
+
+from gslora_det_cli import train
+from gslora_det_cli.arguments import check_checkpoint, path
+
+WHEN_STOPPED = train.WHEN_STOPPED
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('--checkpoint', type=path,
+                        help="the detector's weights, a file or URL (default: the config's "
+                        'load_from)')
+    parser.add_argument('--classes', nargs='+', metavar='NAME', action='append',
+                        help='the classes to erase; given again, a further request')
+    train.add_arguments(parser)
+
+
+def check(args: argparse.Namespace) -> None:
+    train.check(args)
+    if args.checkpoint:
+        check_checkpoint(args.checkpoint)
+
+
+def run(args: argparse.Namespace) -> None:
+    from gslora_det.config_file import override, read_config
+    from gslora_det.process import prepare_process
+    from gslora_det.recipe import set_request
+
+    prepare_process(args.launcher, args.local_rank)
+    cfg = read_config(args.config)
+    set_request(cfg, args.checkpoint, args.classes)
+    override(cfg, args.cfg_options, args.work_dir, args.launcher)
+    train.set_flags(cfg, args)
+    train.run_sequence(cfg, args.resume)

@@ -1,0 +1,28 @@
+"""Writes one HTML file that shows what sequences erased, what they cost, what returns."""
+
+import argparse
+
+from gslora_det_cli.arguments import add_cfg_options, check_record, path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', type=path,
+                        help='folder of a sequence; several are compared')
+    parser.add_argument('--out', default='report.html', type=path, help='the file to write')
+    parser.add_argument('--no-gallery', action='store_true',
+                        help='leave out what needs the detectors and the images')
+    parser.add_argument('--pictures', type=int, default=36,
+                        help='at most so many images of each sequence')
+    parser.add_argument('--score-thr', type=float, default=0.3,
+                        help='only detections with a score above it count')
+    add_cfg_options(parser)
+
+
+def check(args: argparse.Namespace) -> None:
+    for work_dir in args.work_dirs:
+        check_record(work_dir)
+
+
+def run(args: argparse.Namespace) -> None:
+    from gslora_det import report_file
+    report_file.main(args)

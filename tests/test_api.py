@@ -1,0 +1,95 @@
+"""The functions that README shows."""
+
+import dataclasses
+import inspect
+
+import pytest
+from support import CHECKPOINT
+
+import gslora_det
+from gslora_det.config_file import read_config
+from gslora_det.files import read_json, sha256
+from gslora_det.recipe import set_request
+from gslora_det.weights import read_meta
+
+SMALL = {'iters': 2, 'pictures': 0, 'sequence.forget.batch_size': 2,
+         'sequence.retain.batch_size': 2}
+
+
+@pytest.fixture
+def erased(plain_config, tmp_path):
+    return gslora_det.erase(plain_config, str(CHECKPOINT), ['digit 7', 'Greek pi'],
+                            tmp_path / 'run', rank=4, **SMALL)
+
+
+def test_erase_says_what_it_measured_and_where(erased, tmp_path):
+    record = read_json(tmp_path / 'run/sequence.json')
+    assert erased.work_dir == tmp_path / 'run'
+    assert record['request'] == [['digit 7', 'Greek pi']]
+    assert record['method_config']['rank'] == 4 and record['settings']['sequence']['iters'] == 2
+    metrics = record['tasks'][0]['metrics']
+    row, = erased.requests
+    assert row['AP_forgotten'] == metrics['AP_forgotten']
+    assert row['AP_retained_relative'] == pytest.approx(
+        metrics['AP_retained'] / record['tasks'][0]['original']['AP_retained'])
+    assert sha256(erased.weights) == record['tasks'][0]['merged']['sha256']
+    assert read_meta(erased.weights)['forgotten'] == ['digit 7', 'Greek pi']
+
+
+def test_a_later_request_and_an_attack(erased, plain_config, tmp_path, capsys):
+    later = gslora_det.erase(plain_config, erased.weights, [['Latin R']], tmp_path / 'later',
+                             **SMALL)
+    assert read_meta(later.weights)['old'] == ['digit 7', 'Greek pi']
+    assert later.record['original_weights']['sha256'] == sha256(CHECKPOINT)
+    found = gslora_det.attack(later.work_dir, ['as it is'])
+    assert {entry['attack'] for entry in found} == {'as it is'}
+    assert found == read_json(tmp_path / 'later/attacks.json')['attacks']
+    with pytest.raises(ValueError, match='holds a sequence already'):
+        gslora_det.erase(plain_config, erased.weights, [['Latin R']], later.work_dir, **SMALL)
+
+
+@pytest.mark.parametrize('arguments, message', [
+    (dict(classes=['digit 77']), "unknown class 'digit 77'; the nearest are 'digit 7'"),
+    (dict(classes=None), 'has no sequence, which would say what to erase: name classes'),
+    (dict(iter=3), "neither sequence nor method has a setting 'iter': did you mean 'iters'?"),
+    (dict(margin=-1.0), 'margin is -1.0'),
+    (dict(checkpoint='nowhere.pth'), 'checkpoint nowhere.pth does not exist')])
+def test_what_does_not_fit_is_said_and_nothing_is_written(
+        plain_config, tmp_path, arguments, message):
+    arguments = dict(dict(checkpoint=str(CHECKPOINT), classes=['digit 7']), **arguments)
+    with pytest.raises(ValueError, match=message):
+        gslora_det.erase(plain_config, work_dir=tmp_path / 'run', **arguments)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_a_request_replaces_what_the_config_asked():
+    cfg = read_config('gslora_det::glyph80/ddetr_forget_80-5_linear.py')
+    method, iters = cfg.method.to_dict(), cfg.sequence.iters
+    set_request(cfg, classes=['digit 7'])
+    assert cfg.sequence.tasks == [['digit 7']] and 'order' not in cfg.sequence
+    assert 'oracles' not in cfg  # they know the digit
+    assert (cfg.method.to_dict(), cfg.sequence.iters) == (method, iters)
+
+
+@pytest.mark.parametrize('detector, margin, rate', [
+    ('deformable-detr_r18', 5.0, 1e-3), ('dino_r18', 5.0, 1e-3), ('retinanet_r18', 5.0, 5e-3),
+    ('rtmdet_r18', 5.0, 5e-3), ('deformable-detr_r18_softmax', 12.0, 2e-3),
+    ('faster-rcnn_r18', 12.0, 2e-3)])
+def test_every_family_has_its_recipe(detector, margin, rate):
+    """docs/detectors.md has these numbers."""
+    cfg = read_config(f'gslora_det::_base_/models/{detector}_glyph80.py')
+    cfg.filename = 'mine.py'
+    set_request(cfg, 'my.pth', [3])
+    assert (cfg.method.margin, cfg.optim_wrapper.optimizer.lr) == (margin, rate)
+    assert cfg.sequence.tasks == [[3]] and cfg.load_from == 'my.pth'
+
+
+def test_public_functions_are_typed_and_described():
+    for function in (gslora_det.erase, gslora_det.attack):
+        parameters = inspect.signature(function).parameters.values()
+        for parameter in parameters:
+            assert parameter.kind is parameter.VAR_KEYWORD or parameter.annotation is not (
+                parameter.empty)
+            assert f'{parameter.name}' in function.__doc__
+    assert all(field.name in gslora_det.api.Erasure.__doc__
+               for field in dataclasses.fields(gslora_det.api.Erasure))
