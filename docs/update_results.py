@@ -16,7 +16,6 @@ from gslora_det.comparison import (
     Comparison,
     by_method,
     draw_curves,
-    overview,
     to_markdown,
     tuning_to_markdown,
 )
@@ -69,7 +68,7 @@ def results_section() -> str:
         'ddetr_forget_80-10x7': 'GS-LoRA in our recipe',
         'ddetr_forget_80-10x7_paper': 'the paper\'s recipe, whose updates are scaled by 1/8 and '
         'which trains for 30 epochs on COCO, in the same 150 steps (with larger steps its terms '
-        'do erase: [docs/comparison.md](docs/comparison.md))'}
+        'do erase: [comparison](comparison.md))'}
     for name in _measured(recipes):
         record = _record(name)
         rows = ((row['task'], row, task) for row, task in zip(
@@ -130,10 +129,11 @@ def _one_request(name: Optional[str]) -> List[str]:
 
 # Runs that were attacked: what was done, and the record of the attacks.
 _ATTACKED = (
-    ('80-5, linear erasure', 'ddetr_forget_80-5_linear', 1),
-    ('task 1 of 80-10x7, linear erasure', 'ddetr_forget_80-10x7_linear', 1),
-    ('task 1 of 80-10x7, GS-LoRA in our recipe', 'ddetr_forget_80-10x7', 1),
-    ('all seven tasks, linear erasure', 'ddetr_forget_80-10x7_linear', 7))
+    ('5 of 80 classes, LinearErasure', 'ddetr_forget_80-5_linear', 1),
+    ('10 of 80, LinearErasure', 'ddetr_forget_80-10x7_linear', 1),
+    ('10 of 80, GSLoRA', 'ddetr_forget_80-10x7', 1),
+    ('70 of 80 in seven requests, LinearErasure', 'ddetr_forget_80-10x7_linear', 7),
+    ('70 of 80 in seven requests, GSLoRA', 'ddetr_forget_80-10x7', 7))
 
 
 def _attacks(name: str) -> List[dict]:
@@ -152,17 +152,21 @@ def attacks_section() -> str:
     return '\n'.join(parts)
 
 
-def brought_back_section() -> str:
-    """The attacks on the class head, for all runs: is it hidden, or gone?"""
+def readme_section() -> str:
+    """Of each run what is kept, gone, and brought back by attacks on the class head."""
+    titles = ['request', 'AP_r / original', 'AP_f', 'lost', 'new head', 'oracle', 'head mask']
     rows = []
-    for title, name, task in _ATTACKED:
-        found = [row['found'] for row in attack_rows(_attacks(name))
-                 if (row['attack'], row['task']) == ('new head', task)]
-        if found:
-            rows.append([title, *(
-                '—' if all(each.get(kind) is None for each in found) else
-                f'{max(each[kind] for each in found):.1f}' for kind in DETECTORS[:4])])
-    return markdown_table(['a new class head brings back AP_f', *DETECTORS[:4]], rows)
+    for title, name, number in _ATTACKED:
+        record = _record(name)
+        row, task = results_rows(record)[number - 1], record['tasks'][number - 1]
+        found = [each['found'] for each in attack_rows(_attacks(name))
+                 if (each['attack'], each['task']) == ('new head', number)]
+        most = (max((each[kind] for each in found if each.get(kind) is not None), default=None)
+                for kind in ('unlearned', 'oracle', 'head mask'))
+        rows.append([title, percent(row['AP_retained_relative']), percent(row['AP_forgotten']),
+                     _lost(task, '0.5'), *('—' if value is None else f'{value:.1f}'
+                                           for value in most)])
+    return markdown_table(titles, rows)
 
 
 @cache
@@ -174,22 +178,22 @@ def _comparison() -> Tuple[Comparison, dict]:
 
 
 def comparison_sections() -> Dict[str, str]:
-    """The overview, and all tables of the comparison with what its grids gave."""
+    """All tables of the comparison, with what its grids gave."""
     comparison, results = _comparison()
     cfg = comparison.cfg
     names = list(cfg.methods), list(cfg.settings)
     tuning = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
-    return dict(overview=overview(*names, results, cfg.controls),
-                tables=to_markdown(*names, results, cfg.controls) + '\n### Tuning\n\n' + tuning)
+    return dict(tables=to_markdown(*names, results, cfg.controls) + '\n### Tuning\n\n' + tuning)
 
 
 def updated() -> Dict[Path, str]:
     """The pages with their sections in place."""
     sections = dict(results=results_section(), detectors=detectors_section(),
-                    attacks=attacks_section(), brought_back=brought_back_section(),
+                    attacks=attacks_section(), readme=readme_section(),
                     **comparison_sections())
     pages = {}
-    for path in (DOCS.parent / 'README.md', DOCS / 'comparison.md', DOCS / 'attacks.md'):
+    for path in (DOCS.parent / 'README.md', *(DOCS / f'{name}.md' for name in (
+            'results', 'detectors', 'comparison', 'attacks'))):
         text = path.read_text('utf-8')
         for name, section in sections.items():
             begin, end = f'<!-- {name}: begin -->\n', f'<!-- {name}: end -->\n'

@@ -18,7 +18,7 @@ def test_the_objects_lost_are_those_of_the_report():
     report = (ROOT / 'docs/report.html').read_text('utf-8')
     sentence = re.search(r'Of the (\d+) retained objects .*? it now finds (\d+)', report)
     found, still = map(int, sentence.groups())
-    assert f'{found - still} of {found}' in (ROOT / 'README.md').read_text('utf-8')
+    assert f'{found - still} of {found}' in (ROOT / 'docs/results.md').read_text('utf-8')
 
 
 def test_the_comparison_uses_what_tuning_chose():
