@@ -2,7 +2,7 @@ import re
 import runpy
 
 from mmengine.config import Config
-from support import ROOT
+from support import CHECKPOINT, ROOT
 
 from gslora_det.comparison import Comparison, tuned
 from gslora_det.registry import METHODS
@@ -33,6 +33,22 @@ def test_the_comparison_uses_what_tuning_chose():
                 for part in key.split('.'):
                     chosen = chosen[part]
                 assert chosen == value, (method, key)
+
+
+def test_the_five_lines_run(plain_config, tmp_path, monkeypatch):
+    """As they are printed, but for the names, and fewer steps and attacks."""
+    example, = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text('utf-8'), re.S)
+    for there, here in (
+            ("'my_detector.py', 'my_checkpoint.pth', classes=['face']",
+             f"'{plain_config}', '{CHECKPOINT}', ['digit 7'], iters=2, pictures=0"),
+            ("'new head', 'prototype head'", "'as it is'")):
+        assert there in example
+        example = example.replace(there, here)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    exec(example, names)
+    assert names['erasure'].weights.is_file()
+    assert (names['erasure'].work_dir / 'report.html').is_file()
 
 
 def test_the_example_config_extends_an_mmdet_config(tmp_path):
