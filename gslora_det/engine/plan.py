@@ -8,6 +8,7 @@ from mmengine.dist import get_world_size
 
 from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.checks.config import check_config, listed
+from gslora_det.checks.sequence_settings import setting
 from gslora_det.class_split import ClassSplit, TaskSequence
 from gslora_det.datasets.selection import candidate_images, draw_buffer
 from gslora_det.files import expand_home
@@ -132,7 +133,7 @@ def _plan_task(cfg: Config, number: int, split: ClassSplit, train: Annotations,
         options = {k: v for k, v in settings[branch].items() if k != 'batch_size'}
         try:
             buffers[branch] = draw_buffer(train.images, [ids[n] for n in names],
-                                          seed=settings.get('buffer_seed', 123), **options)
+                                          seed=setting(settings, 'buffer_seed'), **options)
         except ValueError as error:
             raise ValueError(f'task {number}, {branch} branch: {error}') from None
     passes = -(-len(buffers['retain']) // (settings.retain.batch_size * get_world_size()))
@@ -140,7 +141,7 @@ def _plan_task(cfg: Config, number: int, split: ClassSplit, train: Annotations,
     return TaskPlan(
         number, split, buffers,
         pictures=_pictures(val.images, [val.ids[n] for n in split.forgotten],
-                           settings.get('pictures', 4)),
+                           setting(settings, 'pictures')),
         iters=iters if METHODS.get(cfg.method.type).trains else 0)
 
 

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.registry import init_default_scope
 
+from gslora_det.checks.sequence_settings import setting
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED
 from gslora_det.engine.origin import check_original, first_original, known_original
 from gslora_det.engine.plan import TaskPlan, make_plan
@@ -89,7 +90,7 @@ class UnlearningSequence:
             rehearsed = rehearse(cfg, self.plan, runs)
         self._val_batches = rehearsed.val_batches
         self._memory: Dict[str, dict] = {}  # what frozen parts made of images
-        self._room = 2**30 * rehearsed.looks_alike * cfg.sequence.get('cache_gib', 2.0)
+        self._room = 2**30 * rehearsed.looks_alike * setting(cfg.sequence, 'cache_gib')
         if is_main_process():
             for warning in self.plan.warnings:
                 print(f'warning: {warning}', file=sys.stderr)

@@ -10,6 +10,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from mmengine.config import Config
 
 from gslora_det.checks.config import listed
+from gslora_det.checks.sequence_settings import setting
 from gslora_det.datasets.branch_dataset import READINGS
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.files import as_word
@@ -126,7 +127,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
     run.default_hooks.checkpoint = dict(  # what a resumption looks for, whatever the user's is
         type='CheckpointHook', by_epoch=False,
         max_keep_ckpts=2,  # MMEngine removes the older ones before it writes
-        interval=cfg.sequence.get('checkpoint_interval', 200), save_last=False)
+        interval=setting(cfg.sequence, 'checkpoint_interval'), save_last=False)
     run.val_evaluator = split_evaluator(run.val_evaluator, task.split.measured(), dict(
         forgotten=original.get('AP_forgotten'),
         forgotten_reference=original.get('reference', {}).get('AP_forgotten')))

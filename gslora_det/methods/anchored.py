@@ -17,8 +17,10 @@ class Anchored(FineTuning):
     """``L = L_det(retain and relabelled forget) + weight sum_n O_n (theta_n - theta*_n)^2``.
 
     Args:
-        weight (float): Weight of the pull, see :class:`Anchor`.
-        relabel (str): What forgotten objects are taken for, see :class:`Relabel`.
+        weight (float): Weight of the pull to the weights before the task.
+        relabel (str): What forgotten objects are taken for: ``'background'``, they are left out;
+            ``'random'``, a retained class; or ``'sink'``, a class of its own in training only,
+            see :class:`Relabel`.
         **kwargs: See :class:`FineTuning`.
     """
 

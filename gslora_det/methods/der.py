@@ -17,7 +17,8 @@ class DER(Replaying):
     classes and averaged over images.
 
     Args:
-        weight (float): 0.001 in GS-LoRA's scripts, there on a sum over images.
+        weight (float): Weight of the distance; 0.001 in GS-LoRA's scripts, there on a sum over
+            images.
         **kwargs: See :class:`Replaying`.
     """
 

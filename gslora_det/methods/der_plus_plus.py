@@ -18,8 +18,9 @@ class DERPlusPlus(Replaying):
     each.)
 
     Args:
-        weight (float): 0.001 in GS-LoRA's scripts, there on a sum over images.
-        retain_weight (float): w_r; 0.1 in GS-LoRA's scripts.
+        weight (float): Weight of the distance; 0.001 in GS-LoRA's scripts, there on a sum over
+            images.
+        retain_weight (float): w_r, of the loss on retain data; 0.1 in GS-LoRA's scripts.
         **kwargs: See :class:`Replaying`.
     """
 

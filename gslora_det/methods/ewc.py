@@ -16,7 +16,7 @@ class EWC(Weighted):
     of :class:`Anchored`.
 
     Args:
-        weight (float): 10 in GS-LoRA's scripts.
+        weight (float): Weight of the pull; 10 in GS-LoRA's scripts.
         **kwargs: See :class:`Weighted`.
     """
     power = 2

@@ -17,7 +17,7 @@ class FDR(Replaying):
     images (GS-LoRA's code takes the norm over queries).
 
     Args:
-        weight (float): 5 in GS-LoRA's scripts.
+        weight (float): Weight of the distance; 5 in GS-LoRA's scripts.
         **kwargs: See :class:`Replaying`.
     """
 

@@ -14,8 +14,8 @@ class FineTuning(Method):
     """Base of methods that train the weights which the detector's config trains.
 
     Args:
-        freeze (list[str], optional): Patterns of parameter names that stay as they are;
-            ``default_freeze`` by default.
+        freeze (list[str], optional): Patterns of the names of parameters that stay as they are;
+            by default all of the heads.
         freeze_norms (bool): Batch norms stay as they are, as in DETR.
         aux_losses (bool): Supervise all decoder layers of a DETR.
         **kwargs: See :class:`Method`.

@@ -14,8 +14,8 @@ class GradientAscent(FineTuning):
     """Ascends the detector's loss on forget data: ``L = -L_det(forget)``, unbounded.
 
     Args:
-        aux_losses (bool): On by default, as in GS-LoRA's scripts.
-        **kwargs: See :class:`FineTuning`.
+        aux_losses (bool): As of :class:`FineTuning`; on by default, as in GS-LoRA's scripts.
+        **kwargs: See :class:`FineTuning`. ``freeze`` is empty by default.
     """
     branches = ('forget',)
     default_freeze = ()

@@ -54,15 +54,18 @@ class GSLoRA(Method):
     Args:
         rank (int): Rank of the updates.
         lora_alpha (float): Updates are scaled by ``lora_alpha / rank``.
-        targets (list[str], optional): See :func:`gslora_det.lora.inject_lora`.
-        alpha (float): Weight of the structure term.
+        targets (list[str], optional): Patterns of the names of the layers that are adapted, such
+            as ``'decoder.layers.*.ffn.*'``; by default the FFNs of a DETR's Transformer, the
+            hidden fully connected layers of a box head, or the convolutions of neck and towers.
+        alpha (float): Weight of the structure term, the group-sparse penalty.
         beta (float | list[float]): Weight of forgetting, or one a task.
         forget_term (str): ``'full'``, the bounded classification loss of the forget batch
             (the authors' code); ``'positive'``, the same bound on its positives alone; or
             ``'margin'``, a hinge on the log-odds of what is matched.
-        bound (float): Where ``'full'`` and ``'positive'`` end.
+        bound (float): ``'full'`` and ``'positive'`` end when that loss is above it.
         margin (float): ``'margin'`` ends when log-odds are below ``-margin``.
-        norm (str): See :func:`gslora_det.losses.group_sparse_loss`.
+        norm (str): Of a group: ``'joint'``, all its matrices as one (the authors' code), or
+            ``'separate'``, the A and the B apart (the paper's formula).
         update (str): ``'subgradient'`` leaves the penalty to the optimiser;
             ``'proximal'`` takes ``lr * alpha`` off the norm of each group after each step,
             down to exactly zero. A new group has norm 2.3 at rank 8, so ``alpha`` has to be

@@ -20,8 +20,8 @@ class GSLoRAPlusPlus(GSLoRA):
     places of :func:`gslora_det.losses.prototype_divergence`.
 
     Args:
-        prototype_forget (float): w_f; 0.005 in the authors' code.
-        prototype_retain (float): w_r; 0 in the authors' code.
+        prototype_forget (float): w_f, of forgotten objects; 0.005 in the authors' code.
+        prototype_retain (float): w_r, of retained ones; 0 in the authors' code.
         prototype_bound (float): Where forgetting ends; 18 in the authors' code.
         **kwargs: See :class:`GSLoRA`.
     """

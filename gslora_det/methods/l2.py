@@ -11,7 +11,7 @@ class L2(Anchored):
     That is :class:`Anchored` where all weights are equally important.
 
     Args:
-        weight (float): 0.01 in GS-LoRA's scripts.
+        weight (float): Weight of the pull; 0.01 in GS-LoRA's scripts.
         **kwargs: See :class:`Anchored`.
     """
 

@@ -26,10 +26,11 @@ class LIRF(Replaying):
     has w_a 300 beside a cross-entropy.)
 
     Args:
-        weight (float): w_a.
-        forget_weight (float): w_f; 0.9 in GS-LoRA's classification scripts.
-        distill (float): w_kd; 10 in those scripts, on forget data.
-        retain_weight (float): w_r; 5 in those scripts.
+        weight (float): w_a, of the distance of attention maps.
+        forget_weight (float): w_f, of the loss on relabelled forget data; 0.9 in GS-LoRA's
+            classification scripts.
+        distill (float): w_kd, of distillation; 10 in those scripts, on forget data.
+        retain_weight (float): w_r, of the loss on retain data; 5 in those scripts.
         temperature (float): Of the distillation; 10 in those scripts.
         **kwargs: See :class:`Replaying`.
     """

@@ -20,8 +20,8 @@ class LwF(Replaying):
     hold.)
 
     Args:
-        weight (float): w_kd; 0.5 in GS-LoRA's classification scripts.
-        retain_weight (float): w_r; 2 in those scripts.
+        weight (float): w_kd, of distillation; 0.5 in GS-LoRA's classification scripts.
+        retain_weight (float): w_r, of the loss on retain data; 2 in those scripts.
         temperature (float): Of the distillation.
         **kwargs: See :class:`Replaying`.
     """

@@ -15,7 +15,7 @@ class MAS(Weighted):
     last decoder layer). The loss is that of :class:`Anchored`.
 
     Args:
-        weight (float): 0.1 in GS-LoRA's scripts.
+        weight (float): Weight of the pull; 0.1 in GS-LoRA's scripts.
         **kwargs: See :class:`Weighted`.
     """
 

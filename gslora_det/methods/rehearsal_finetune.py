@@ -16,8 +16,8 @@ class RehearsalFinetune(FineTuning):
     Forgotten objects in retain images are unlabelled, that is, background.
 
     Args:
-        aux_losses (bool): On by default, as in GS-LoRA's scripts.
-        **kwargs: See :class:`FineTuning`.
+        aux_losses (bool): As of :class:`FineTuning`; on by default, as in GS-LoRA's scripts.
+        **kwargs: See :class:`FineTuning`. ``freeze`` is empty by default.
     """
     branches = ('retain',)
     default_freeze = ()

@@ -16,8 +16,11 @@ class Replaying(FineTuning):
 
     Args:
         weight (float): Weight of the term that compares with the teacher, or of another one.
-        relabel (str): What forgotten objects are taken for, see :class:`Relabel`.
-        cache_teachers (bool): See :class:`Original`.
+        relabel (str): What forgotten objects are taken for: ``'background'``, they are left out;
+            ``'random'``, a retained class; or ``'sink'``, a class of its own in training only,
+            see :class:`Relabel`.
+        cache_teachers (bool): Remember by image what the original says. Only right where the
+            training pipeline has no random augmentation.
         **kwargs: See :class:`FineTuning`.
     """
 

@@ -14,8 +14,9 @@ class Retrain(RehearsalFinetune):
             backbone with ``init_cfg`` starts from its checkpoint, say ImageNet's).
             ``'checkpoint'``: the weights that this task starts from, which is what the
             authors' code does: its new model is discarded.
-        aux_losses (bool): Off by default, as in GS-LoRA's scripts.
-        **kwargs: See :class:`RehearsalFinetune`.
+        aux_losses (bool): As of :class:`FineTuning`; off by default, as in GS-LoRA's scripts.
+        **kwargs: See :class:`RehearsalFinetune`. From scratch, ``freeze_norms`` is off by
+            default: batch norms that start anew have to learn.
 
     Raises:
         ValueError: ``start`` is unknown.

@@ -24,11 +24,12 @@ class SCRUB(FineTuning):
 
     Args:
         weight (float): Weight of the ascent.
-        gamma (float): 0.99 in GS-LoRA's scripts.
-        alpha (float): 0.001 in GS-LoRA's scripts.
+        gamma (float): Weight of the detector's loss on retain data; 0.99 in GS-LoRA's scripts.
+        alpha (float): Weight of distillation on retain data; 0.001 in GS-LoRA's scripts.
         temperature (float): Of the distillation; 2 in GS-LoRA's scripts.
         ascent (float): Share of the training with ascent, between 0 and 1.
-        cache_teachers (bool): See :class:`Original`.
+        cache_teachers (bool): Remember by image what the original says. Only right where the
+            training pipeline has no random augmentation.
         **kwargs: See :class:`FineTuning`.
     """
 

@@ -19,7 +19,8 @@ class SCRUBS(SCRUB):
     ``mean`` is a running mean of the weights.
 
     Args:
-        smoothing (float): 0.05 to 0.1 in GS-LoRA's classification scripts.
+        smoothing (float): Weight of the smoothing; 0.05 to 0.1 in GS-LoRA's
+            classification scripts.
         decay (float): The running mean becomes ``decay mean + (1 - decay) theta``, as in
             those scripts.
         interval (int): Steps between two updates of the mean.

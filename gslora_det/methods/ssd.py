@@ -21,7 +21,7 @@ class SSD(Method):
 
     Args:
         alpha (float): Which weights are dampened; the larger the fewer. 10 in the paper.
-        lambda_ (float): How much. 1 in the paper.
+        lambda_ (float): How much they are dampened; the larger the less. 1 in the paper.
         num_images (int): Images of each branch to measure on.
         **kwargs: See :class:`Method`.
     """

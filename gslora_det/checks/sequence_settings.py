@@ -1,0 +1,60 @@
+"""What can be set in a config's ``sequence``."""
+
+from dataclasses import dataclass
+from typing import Any, Optional, Sequence, Union
+
+
+@dataclass(frozen=True)
+class SequenceSettings:
+    """All settings of ``sequence``, with what they are where they are not set.
+
+    The requests are given as ``tasks``, or as ``order``, ``num_tasks`` and
+    ``classes_per_task``. A buffer is a dict of ``batch_size`` (images a step, on each process)
+    and of how many images there are, see :func:`gslora_det.datasets.selection.draw_buffer`.
+
+    Args:
+        tasks (list[list]): The requests: for each the class names or category ids that it erases.
+        order (int | list): Instead of ``tasks``, a seed that shuffles the classes, or the classes
+            in an order of your own; the tail is erased first.
+        num_tasks (int): Number of requests that are taken from ``order``.
+        classes_per_task (int): Number of classes that each of them erases.
+        missing (list): Retained classes without training data, by name or id. They are measured
+            on their own.
+        forget (dict): The buffer of training images that show a class to erase.
+        retain (dict): The buffer of training images that show a class to keep.
+        mixed_images (str): What objects of other classes are in a buffer's images:
+            ``'background'`` (as published), or ``'ignore'``, neither object nor background.
+        crowds (str): The same of regions of many objects (``iscrowd``).
+        buffer_seed (int): Seed that draws the buffers.
+        iters (int): Training steps of each task. Set this or ``epochs``.
+        epochs (int): The same as passes over the retain buffer.
+        original (str): The weights before any erasure, or the ``sequence.json`` of the run that
+            began with them: only where a sequence starts from a ``merged.pth`` without that
+            record beside it.
+        cache_gib (float): Memory, in GiB, for what the frozen parts make of an image. They run
+            once an image then, for training, teachers and evaluation of all tasks; only where no
+            step of the pipelines is random.
+        checkpoint_interval (int): Steps between two checkpoints, from which ``--resume`` goes on.
+        pictures (int): Pictures of erased boxes that each task draws.
+    """
+    tasks: Optional[Sequence[Sequence]] = None
+    order: Union[int, Sequence, None] = None
+    num_tasks: Optional[int] = None
+    classes_per_task: Optional[int] = None
+    missing: Sequence = ()
+    forget: Optional[dict] = None
+    retain: Optional[dict] = None
+    mixed_images: str = 'background'
+    crowds: str = 'ignore'
+    buffer_seed: int = 123
+    iters: Optional[int] = None
+    epochs: Optional[int] = None
+    original: Optional[str] = None
+    cache_gib: float = 2.0
+    checkpoint_interval: int = 200
+    pictures: int = 4
+
+
+def setting(settings: dict, name: str) -> Any:
+    """The value of one of the settings."""
+    return settings.get(name, getattr(SequenceSettings, name))
