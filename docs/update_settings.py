@@ -7,7 +7,7 @@ from typing import Callable, Dict, Iterable, Iterator, List, Tuple
 
 import gslora_det  # noqa: F401  (registers everything)
 from gslora_det.attacks.run import attacks_named
-from gslora_det.checks.sequence_settings import SequenceSettings
+from gslora_det.checks.settings import SequenceSettings
 from gslora_det.datasets.selection import BUFFER, draw_buffer
 from gslora_det.methods import Method
 from gslora_det.methods.fine_tuning import FineTuning

@@ -4,10 +4,11 @@ import runpy
 import pytest
 from support import ROOT
 
-from gslora_det.checks.config import _BRANCH, _SEQUENCE, _options
-from gslora_det.checks.sequence_settings import SequenceSettings
+from gslora_det.checks.config import method_options, sequence_settings
+from gslora_det.checks.settings import SequenceSettings
 from gslora_det.datasets import BranchDataset
 from gslora_det.datasets.branch_dataset import READINGS
+from gslora_det.datasets.selection import BUFFER
 from gslora_det.registry import ATTACKS, METHODS
 
 
@@ -31,8 +32,7 @@ def test_the_page_is_what_the_code_says(script, page):
 
 def test_every_setting_of_a_sequence_that_is_checked_is_described(page):
     text = page.split('## sequence\n')[1].split('\n## ')[0]
-    assert settings_in(text) >= _SEQUENCE.keys() | _BRANCH.keys() - {'batch_size'}
-    assert '`batch_size`' in text
+    assert settings_in(text) == {*sequence_settings(), *BUFFER} and '`batch_size`' in text
 
 
 @pytest.mark.parametrize('name', METHODS.module_dict)
@@ -43,7 +43,7 @@ def test_every_option_that_a_method_takes_is_described(page, name):
         text = page.split(f'### {heading}\n')[1].split('\n##')[0]
         found |= settings_in(text)
         heading = next(iter(text.split('And the settings of [')[1:]), '').split(']')[0]
-    assert found == set(_options(METHODS.get(name)))
+    assert found == set(method_options(METHODS.get(name)))
 
 
 def test_every_attack_is_described(page):

@@ -8,7 +8,7 @@ from mmengine.dist import get_world_size
 
 from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.checks.config import check_config, listed
-from gslora_det.checks.sequence_settings import setting
+from gslora_det.checks.settings import setting
 from gslora_det.class_split import ClassSplit, TaskSequence
 from gslora_det.datasets.selection import candidate_images, draw_buffer
 from gslora_det.files import expand_home

@@ -9,7 +9,7 @@ from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
 from mmengine.registry import init_default_scope
 
-from gslora_det.checks.sequence_settings import setting
+from gslora_det.checks.settings import setting
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED
 from gslora_det.engine.origin import check_original, first_original, known_original
 from gslora_det.engine.plan import TaskPlan, make_plan
