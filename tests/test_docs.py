@@ -3,6 +3,8 @@
 import re
 import shutil
 
+import pytest
+from pycocotools import mask
 from support import ROOT, run_tool
 
 from gslora_det.files import read_json
@@ -65,3 +67,28 @@ def test_add_an_attack(tmp_path, finished):
     assert found.keys() >= {'unlearned', 'original', 'head mask'}
     assert [point['x'] for point in found['unlearned']] == [0.02, 0.05]
     assert found['original'][0]['AP_forgotten'] > 50 > found['head mask'][0]['AP_forgotten']
+
+
+def test_add_a_metric(tmp_path, glyph80):
+    text = (ROOT / 'docs/add-a-metric.md').read_text('utf-8')
+    hook, config = re.findall(r'```python\n(.*?)```', text, re.S)
+    (tmp_path / 'box_fit.py').write_text(hook)
+    (tmp_path / 'my_config.py').write_text(config.replace('configs/', f'{ROOT}/configs/'))
+    options = [f'{loader}_dataloader.dataset.data_root={glyph80}' for loader in ('train', 'val')]
+    result = run_tool(
+        ROOT / 'tools/train.py', tmp_path / 'my_config.py', '--work-dir', tmp_path / 'run',
+        '--cfg-options', 'sequence.iters=2', 'sequence.pictures=0', *options,
+        f'val_evaluator.ann_file={glyph80}/annotations/val.json', PYTHONPATH=str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    boxes = {}
+    for box in read_json(glyph80 / 'annotations/val.json')['annotations']:
+        boxes.setdefault(str(box['image_id']), []).append(box['bbox'])
+    found = read_json(tmp_path / 'run/original/original_predictions.json')
+    overlap = []  # by pycocotools, whose boxes are x, y, width, height
+    for image, kept in found.items():
+        for x, y, right, bottom in kept['bboxes']:
+            overlap.append(mask.iou([[x, y, right - x, bottom - y]], boxes[image],
+                                    [0] * len(boxes[image])).max())
+    said = read_json(tmp_path / 'run/task_1/box_fit.json')
+    assert said['before'] == pytest.approx(sum(overlap) / len(overlap)) and len(overlap) > 10
+    assert 0.5 < said['after'] < 1 and said['after'] != said['before']
