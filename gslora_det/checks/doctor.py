@@ -6,8 +6,10 @@ from typing import Callable, Iterable, Iterator, Optional, Tuple
 
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
+from mmengine.hub import get_config
 
 from gslora_det.compat import mmcv_ops
+from gslora_det.compat.operators import how_to_compile
 from gslora_det.engine.provenance import device_name, package_versions
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.quiet import quiet
@@ -24,6 +26,7 @@ def checks(cfg: Optional[Config] = None) -> Iterator[Check]:
     """
     yield 'versions', _versions
     yield 'mmcv operators', _operators
+    yield "MMDetection's configs", _mmdet_configs
     yield 'device', device_name
     if cfg is not None:
         if 'sequence' in cfg or cfg.get('load_from'):
@@ -58,8 +61,19 @@ def _versions() -> str:
 def _operators() -> str:
     if mmcv_ops.compiled():
         return 'compiled'
-    return ('not compiled; stand-ins in PyTorch serve Deformable DETR, NMS and RoIAlign. '
-            'Compiled ones are faster on a GPU: pip install --no-build-isolation onedl-mmcv')
+    return ('not compiled (mmcv._ext is missing); stand-ins in PyTorch serve deformable '
+            'attention, NMS and RoIAlign. For others, or to be faster on a GPU: '
+            + how_to_compile())
+
+
+def _mmdet_configs() -> str:
+    """OpenMMLab's MMEngine finds installed packages by a module of older setuptools."""
+    try:
+        get_config('mmdet::_base_/default_runtime.py')
+        return 'mmdet::… is found'
+    except ModuleNotFoundError as error:
+        raise ValueError(f'{error}, by which this MMEngine finds mmdet::…: pip install '
+                         '"setuptools<81"') from error
 
 
 def _data_set(cfg: Config) -> str:

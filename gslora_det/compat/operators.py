@@ -4,11 +4,22 @@ Argument names and in-place outputs are those of mmcv's C++ interface, for that 
 ``mmcv/ops/*.py`` calls them.
 """
 from collections.abc import Callable, Sequence
+from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+
+def how_to_compile() -> str:
+    """The commands that build mmcv's operators beside the installed torch."""
+    try:
+        return ('pip uninstall mmcv-lite, then pip install --no-build-isolation '
+                f'mmcv=={version("mmcv-lite")}')
+    except PackageNotFoundError:
+        return ('pip install --no-build-isolation onedl-mmcv --no-deps --force-reinstall '
+                '--no-cache-dir')
 
 
 def unavailable(name: str) -> Callable[..., NoReturn]:
@@ -19,9 +30,7 @@ def unavailable(name: str) -> Callable[..., NoReturn]:
     def operator(*args, **kwargs) -> NoReturn:
         raise RuntimeError(
             f'mmcv operator {name!r} needs the compiled mmcv: build it beside the '
-            'installed torch with `pip install --no-build-isolation onedl-mmcv '
-            '--no-deps --force-reinstall --no-cache-dir` (for OpenMMLab\'s: `pip '
-            'uninstall mmcv-lite`, then `pip install --no-build-isolation mmcv`).')
+            f'installed torch with {how_to_compile()}')
 
     operator.__name__ = name
     return operator

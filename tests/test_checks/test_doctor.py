@@ -18,7 +18,7 @@ def examine(capsys):
     return run
 
 
-INSTALLATION = ['versions', 'mmcv operators', 'device']
+INSTALLATION = ['versions', 'mmcv operators', "MMDetection's configs", 'device']
 ALL = [*INSTALLATION, 'checkpoint', 'data set', 'class names, buffers and method']
 
 
@@ -66,3 +66,12 @@ def test_a_plain_config_may_start_from_a_detector_of_other_classes(examine, conf
     passed, (failed,) = examine(cfg)
     assert passed == INSTALLATION  # no data are drawn where the checkpoint is not
     assert failed == f'FAIL  checkpoint: checkpoint {CHECKPOINT}.gone does not exist'
+
+
+def test_mmengine_without_pkg_resources_fails(examine, monkeypatch):
+    def get_config(name):
+        raise ModuleNotFoundError("No module named 'pkg_resources'")
+
+    monkeypatch.setattr('gslora_det.checks.doctor.get_config', get_config)
+    _, (failed,) = examine(None)
+    assert 'pkg_resources' in failed and failed.endswith('pip install "setuptools<81"')

@@ -3,6 +3,7 @@ import importlib.util
 import math
 import subprocess
 import sys
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import mmcv
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from gslora_det.compat import mmcv_ops
+from gslora_det.compat.operators import how_to_compile
 
 mmcv_ops.install()
 stand_in = sys.modules.get('mmcv._ext')
@@ -232,6 +234,20 @@ def test_other_operators_name_themselves_and_the_remedy():
     from mmcv.ops import roi_align
     with pytest.raises(RuntimeError, match='max.*pip install --no-build-isolation'):
         roi_align(torch.rand(1, 1, 4, 4), ROIS.float(), 2, 1., 0, 'max')
+
+
+@pytest.mark.parametrize('lite, command', [
+    (None, 'pip install --no-build-isolation onedl-mmcv'),
+    ('2.1.0', 'pip uninstall mmcv-lite, then pip install --no-build-isolation mmcv==2.1.0')])
+def test_the_remedy_is_that_of_the_installed_distribution(monkeypatch, lite, command):
+    def version(name):
+        assert name == 'mmcv-lite'
+        if lite is None:
+            raise PackageNotFoundError(name)
+        return lite
+
+    monkeypatch.setattr('gslora_det.compat.operators.version', version)
+    assert how_to_compile().startswith(command)
 
 
 def test_stand_in_is_a_well_behaved_module():
