@@ -28,6 +28,7 @@ setup(
     extras_require={
         'mmdet': ['onedl-mmdetection>=3.5', 'onedl-mmcv>=2.3', 'onedl-mmengine>=0.10.12'],
         'notebook': ['jupyterlab'],
+        'docs': ['mkdocs<2', 'mkdocs-material', 'mkdocstrings[python]'],
         'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ipython', 'nbformat', 'ruff',
                  'selenium', 'faster-coco-eval'],
     })

@@ -9,7 +9,7 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
-LINKED = ('*.md', 'LICENSE', 'notebooks/*.ipynb', 'configs/**/*.py', 'gslora_det/**/*.py')
+LINKED = ('*.md', 'LICENSE', 'notebooks/*.ipynb', 'configs/**/*.py')
 COMING = {'photos.md': 'Photographs', 'onnx.md': 'ONNX'}  # pages that are not written yet
 
 
@@ -18,7 +18,7 @@ def on_files(files, config):
     for path in sorted(path for pattern in LINKED for path in ROOT.glob(pattern)):
         name = path.relative_to(ROOT).as_posix()
         if path.suffix == '.py':
-            text = f'# {name}\n\n````python\n{path.read_text("utf-8")}````\n'
+            text = f"# `{name}`\n\n````python\n{path.read_text('utf-8')}````\n"
             files.append(File.generated(config, f'repository/{name}.md', content=text))
         else:
             files.append(File.generated(config, f'repository/{name}', abs_src_path=str(path)))

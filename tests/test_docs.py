@@ -42,6 +42,19 @@ def test_the_added_method_passes_the_suite_for_every_method(tmp_path):
     assert result.returncode == 0 and '7 passed' in result.stdout, result.stdout
 
 
+def test_a_config_of_parts_takes_the_recipe_as_one(tmp_path):
+    config_file = pytest.importorskip('gslora_det.config_file')
+    text = (ROOT / 'docs/own-data.md').read_text('utf-8')
+    config = re.findall(r'```python\n(.*?)```', text, re.S)[1]
+    (tmp_path / 'mine.py').write_text(config)
+    (tmp_path / 'my_model.py').write_text("model = dict(type='DINO')\n")
+    (tmp_path / 'my_data.py').write_text("data_root = 'data/mine/'\n")
+    cfg = config_file.load_config(tmp_path / 'mine.py')
+    assert (cfg.model.type, cfg.data_root) == ('DINO', 'data/mine/')
+    assert cfg.sequence.tasks == [['face'], ['licence plate', 'logo']]
+    assert (cfg.method.type, cfg.method.margin, cfg.sequence.iters) == ('GSLoRA', 5.0, 300)
+
+
 def test_add_a_detector(tmp_path):
     text = (ROOT / 'docs/add-a-detector.md').read_text('utf-8')
     for name, code in zip(('centernet_reader', 'try_reader'),

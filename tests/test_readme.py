@@ -52,7 +52,7 @@ def test_the_five_lines_run(plain_config, tmp_path, monkeypatch):
 
 
 def test_the_example_config_extends_an_mmdet_config(tmp_path):
-    text = (ROOT / 'README.md').read_text('utf-8')
+    text = (ROOT / 'docs/own-data.md').read_text('utf-8')
     example = text.split('```python\n')[1].split('```')[0]
     # A config with MMDet's usual keys: an optimiser and a schedule of its own.
     (tmp_path / 'my_detector.py').write_text(
