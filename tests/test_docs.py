@@ -43,7 +43,7 @@ def test_the_added_method_passes_the_suite_for_every_method(tmp_path):
 
 
 def test_a_config_of_parts_takes_the_recipe_as_one(tmp_path):
-    config_file = pytest.importorskip('gslora_det.config_file')
+    config_file = pytest.importorskip('gslora_det.config_file', exc_type=ImportError)
     text = (ROOT / 'docs/own-data.md').read_text('utf-8')
     config = re.findall(r'```python\n(.*?)```', text, re.S)[1]
     (tmp_path / 'mine.py').write_text(config)
