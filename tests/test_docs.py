@@ -7,6 +7,7 @@ import pytest
 from pycocotools import mask
 from support import ROOT, run_tool
 
+from gslora_det.config_file import load_config
 from gslora_det.files import read_json
 
 
@@ -43,13 +44,12 @@ def test_the_added_method_passes_the_suite_for_every_method(tmp_path):
 
 
 def test_a_config_of_parts_takes_the_recipe_as_one(tmp_path):
-    config_file = pytest.importorskip('gslora_det.config_file', exc_type=ImportError)
     text = (ROOT / 'docs/own-data.md').read_text('utf-8')
     config = re.findall(r'```python\n(.*?)```', text, re.S)[1]
     (tmp_path / 'mine.py').write_text(config)
     (tmp_path / 'my_model.py').write_text("model = dict(type='DINO')\n")
     (tmp_path / 'my_data.py').write_text("data_root = 'data/mine/'\n")
-    cfg = config_file.load_config(tmp_path / 'mine.py')
+    cfg = load_config(tmp_path / 'mine.py')
     assert (cfg.model.type, cfg.data_root) == ('DINO', 'data/mine/')
     assert cfg.sequence.tasks == [['face'], ['licence plate', 'logo']]
     assert (cfg.method.type, cfg.method.margin, cfg.sequence.iters) == ('GSLoRA', 5.0, 300)
