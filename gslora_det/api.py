@@ -42,7 +42,7 @@ def erase(config: PathLike, checkpoint: Optional[str] = None, classes: Optional[
           work_dir: Optional[PathLike] = None, resume: bool = False, **settings) -> Erasure:
     """Makes a trained detector forget classes.
 
-    Example:
+    Examples:
         >>> erasure = gslora_det.erase('my_detector.py', 'my.pth', ['face'], iters=300)
         >>> erasure.requests[-1]['AP_forgotten'], erasure.weights
 
