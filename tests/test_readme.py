@@ -40,7 +40,7 @@ def test_the_five_lines_run(plain_config, tmp_path, monkeypatch):
     example, = re.findall(r'```python\n(.*?)```', (ROOT / 'README.md').read_text('utf-8'), re.S)
     for there, here in (
             ("'my_detector.py', 'my_checkpoint.pth', classes=['face']",
-             f"'{plain_config}', '{CHECKPOINT}', ['digit 7'], iters=2, pictures=0"),
+             f"'{plain_config}', '{CHECKPOINT}', ['Latin a'], iters=2, pictures=0"),
             ("'new head', 'prototype head'", "'as it is'")):
         assert there in example
         example = example.replace(there, here)

@@ -33,7 +33,8 @@ def targets(names: Sequence[str], material: Material, unlearned: Dict[str, Tenso
         oracle (dict[str, Tensor], optional): Those of a detector that never saw the classes.
         seed (int): Of the choice of retained classes.
     """
-    erased, kept = material.erased, material.retained
+    erased = material.erased
+    kept = [label for label in material.retained if label in material.measured]
     others = sorted(random.Random(seed).sample(kept, min(len(erased), len(kept))))
 
     def masked(weights: Dict[str, Tensor], classes: Sequence[int]) -> Dict[str, Tensor]:

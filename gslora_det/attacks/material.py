@@ -41,6 +41,7 @@ class Material:
         classes (tuple[str]): All classes, by label.
         erased (list[int]): Labels of the erased classes.
         retained (list[int]): Labels of all others.
+        measured (list[int]): Labels of the classes that have validation objects.
         train (BaseDetDataset): The training images, with all annotations.
         val (BaseDetDataset): The validation images.
         held_out (BaseDetDataset): The same as training would show them, with objects where the
@@ -55,8 +56,8 @@ class Material:
         for name in ('train_dataloader', 'val_dataloader'):
             cfg[name].dataset = plain_dataset(cfg[name], name)
         self._annotated = Annotations(cfg.train_dataloader.dataset, hint)
-        self._evaluator = Annotations(cfg.val_dataloader.dataset, hint).evaluator(
-            cfg.val_evaluator, 'val_evaluator')
+        shown = Annotations(cfg.val_dataloader.dataset, hint)
+        self._evaluator = shown.evaluator(cfg.val_evaluator, 'val_evaluator')
         with quiet():
             self.train = DATASETS.build(dict(
                 cfg.train_dataloader.dataset, filter_cfg=dict(filter_empty_gt=False)))
@@ -66,6 +67,8 @@ class Material:
         self.classes = tuple(self.train.metainfo['classes'])
         self.erased = labels_of(erased, self.classes)
         self.retained = [label for label in range(len(self.classes)) if label not in self.erased]
+        self.measured = [label for label, name in enumerate(self.classes)
+                         if shown.ids[name] in shown.boxed]
         self._unmeasured, self._first = (labels_of(names, self.classes)
                                          for names in (unmeasured, first))
         self._infos = [self.train.get_data_info(i) for i in range(len(self.train))]

@@ -72,6 +72,11 @@ class AttackRun:
         for task in self.tasks:
             if not 1 <= task <= done:
                 raise ValueError(f'--tasks: {task} is none of the finished tasks 1 to {done}')
+            if all(each['original']['AP_forgotten'] is None
+                   for each in self.sequence['tasks'][:task]):
+                raise ValueError(f'task {task} of {work_dir}: no validation image shows what was '
+                                 'erased, so that nobody can see whether it comes back: add '
+                                 'images that do')
         self.kinds = attacks_named(attacks)
         self.oracles = oracles or dict(enumerate(cfg.get('oracles') or (), 1))
         check_writable(self.work_dir / FILE_NAME)

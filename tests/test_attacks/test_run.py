@@ -7,9 +7,13 @@ import pytest
 from mmengine.config import Config
 from support import CHECKPOINT, ROOT, run_tool
 
-from gslora_det.attacks import NewHead
+from gslora_det.attacks import Material, NewHead
+from gslora_det.attacks.controls import targets
 from gslora_det.attacks.run import FILE_NAME, AttackRun, attacks_named
+from gslora_det.engine.record import read_record, save_record
+from gslora_det.engine.task_config import CONFIG
 from gslora_det.registry import ATTACKS
+from gslora_det.weights import read_weights
 
 ORACLE = ROOT / 'checkpoints/deformable-detr_r18_glyph80_without-10.pth'
 
@@ -20,7 +24,7 @@ def work_dir(finished, tmp_path):
 
 
 def attack(work_dir, attacks=('as it is', ), tasks=(1, ), **options):
-    cfg = Config.fromfile(work_dir / 'config.py')
+    cfg = Config.fromfile(work_dir / CONFIG)
     options.setdefault('oracles', {1: str(ORACLE)})
     return AttackRun(work_dir, cfg, attacks, tasks, **options).run()
 
@@ -87,6 +91,29 @@ def test_a_new_head_of_the_head_mask_comes_back(work_dir, monkeypatch):
                  for (*_, detector), entry in entries.items()}
     assert recovered['head mask'] > 40
     assert recovered['retained classes'] > 40
+
+
+def test_what_no_validation_image_shows_cannot_be_attacked(work_dir, tmp_path):
+    record = read_record(work_dir)
+    for task in record['tasks']:
+        task['original']['AP_forgotten'] = None
+    save_record(tmp_path, record)
+    (tmp_path / CONFIG).write_text((work_dir / CONFIG).read_text())
+    with pytest.raises(ValueError, match='task 1 of .* no validation image shows what was erased'):
+        attack(tmp_path)
+    assert not (tmp_path / FILE_NAME).exists()
+
+
+def test_classes_without_validation_objects_are_no_control(work_dir):
+    cfg = Config.fromfile(work_dir / CONFIG)
+    shown = {name for task in read_record(work_dir)['tasks'] for name, ap in
+             task['per_class'].items() if ap is not None}
+    material = Material(cfg, read_record(work_dir)['request'][0])
+    assert {material.classes[label] for label in material.measured} == shown
+    assert 0 < len(shown) < len(material.classes)
+    weights = dict(material.detector(read_weights(str(CHECKPOINT))).state_dict())
+    kept = targets(['retained classes'], material, weights, weights)['retained classes'].classes
+    assert kept and {material.classes[label] for label in kept} <= shown
 
 
 @pytest.mark.parametrize('options, said', [
