@@ -9,6 +9,7 @@ from mmengine.config.utils import MODULE2PACKAGE
 
 from gslora_det.files import BROUGHT, expand_home
 from gslora_det.options import in_one_line
+from gslora_det.recipe import complete
 
 _PACKAGE = 'gslora_det'
 # MMEngine then finds ``gslora_det::…``, in ``_base_`` too, among what the package brings.
@@ -16,7 +17,7 @@ MODULE2PACKAGE.setdefault(_PACKAGE, _PACKAGE)
 
 
 def read_config(config: str) -> Config:
-    """Reads a config.
+    """Reads a config; one with a ``sequence`` and no ``method`` gets the recommended recipe.
 
     Args:
         config (str): A file, or as ``gslora_det::glyph80/ddetr_forget_80-5.py`` one that the
@@ -36,6 +37,7 @@ def read_config(config: str) -> Config:
     except Exception as error:  # a config is a program: it may raise anything
         raise ValueError(f'config {config} cannot be read: {in_one_line(error)}') from error
     _register_as_ever(cfg._cfg_dict)
+    complete(cfg)
     return cfg
 
 

@@ -4,12 +4,13 @@ import copy
 from typing import Any, Dict, Optional, Sequence
 
 from mmdet.registry import MODELS
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
 
 from gslora_det.checks.config import method_options, sequence_settings
+from gslora_det.datasets.branch_dataset import BRANCHES
 from gslora_det.files import BROUGHT
-from gslora_det.options import unknown
+from gslora_det.options import in_one_line, unknown
 from gslora_det.quiet import quiet
 from gslora_det.readers import DenseReader, reader_of
 from gslora_det.registry import METHODS
@@ -19,11 +20,10 @@ _ORDERED = ('order', 'num_tasks', 'classes_per_task')  # another way to name cla
 
 def set_request(cfg: Config, checkpoint: Optional[str] = None,
                 classes: Optional[Sequence] = None) -> None:
-    """Puts into a config which detector shall forget what; the rest is the recommended recipe.
+    """Puts into a config which detector shall forget what; where it is silent, :func:`complete`.
 
     Args:
-        cfg (Config): A detector's config, completed in place. What it has of a ``sequence`` and
-            a ``method`` stays.
+        cfg (Config): A detector's config, completed in place.
         checkpoint (str, optional): The detector's weights; by default the config's ``load_from``.
         classes (list, optional): Names or category ids for one request, or a list of such lists
             for one after another; by default what the config's ``sequence`` says.
@@ -33,30 +33,53 @@ def set_request(cfg: Config, checkpoint: Optional[str] = None,
     """
     if checkpoint:
         cfg.load_from = str(checkpoint)
-    if 'sequence' not in cfg:
-        if not classes:
-            raise ValueError(f'{cfg.filename} has no sequence, which would say what to erase: '
-                             'name classes')
-        _add_recipe(cfg)
     if classes:
+        asked = cfg.setdefault('sequence', ConfigDict())
         one = not all(isinstance(each, (list, tuple)) for each in classes)
-        cfg.sequence.tasks = [list(classes)] if one else [list(each) for each in classes]
+        asked.tasks = [list(classes)] if one else [list(each) for each in classes]
         for key in _ORDERED:
-            cfg.sequence.pop(key, None)
+            asked.pop(key, None)
         cfg.pop('oracles', None)  # they know other classes
+    if 'sequence' not in cfg:
+        raise ValueError(f'{cfg.filename} has no sequence, which would say what to erase: '
+                         'name classes')
+    complete(cfg)
 
 
-def _add_recipe(cfg: Config) -> None:
-    """Adds the recipe of the detector's family, in place of what its training was."""
-    init_default_scope(cfg.get('default_scope', 'mmdet'))
-    with quiet():
-        reader = reader_of(MODELS.build(copy.deepcopy(cfg.model)))
-    kind = ('dense' if isinstance(reader, DenseReader) else
-            'softmax' if reader.softmax else 'any')
-    recipe = Config.fromfile(BROUGHT / f'configs/_base_/methods/gs-lora_{kind}.py')
+def complete(cfg: Config) -> None:
+    """Adds the recommended recipe to a config that has a ``sequence`` and no ``method``.
+
+    That is method, optimiser and schedule, in place of those that trained the detector, and
+    what its ``sequence`` leaves open.
+
+    Raises:
+        ValueError: No reader fits the detector.
+    """
+    asked = cfg.get('sequence')
+    if not isinstance(asked, dict) or not cfg.get('model') or 'method' in cfg:
+        return
+    recipe = Config.fromfile(BROUGHT / f'configs/_base_/methods/gs-lora_{_family(cfg)}.py')
+    for branch in BRANCHES:  # shots instead of a fraction, for example
+        if isinstance(asked.get(branch), dict):
+            asked[branch].setdefault('batch_size', recipe.sequence[branch].batch_size)
+    if 'epochs' in asked:
+        del recipe.sequence['iters']
+    recipe.sequence = dict(recipe.sequence, **asked)
     cfg.custom_hooks = []  # of the detector's own training, such as a mean of its weights
     for key, value in recipe.items():
         cfg[key] = value
+
+
+def _family(cfg: Config) -> str:
+    """Which of the recommended recipes suits a config's detector."""
+    init_default_scope(cfg.get('default_scope', 'mmdet'))
+    try:
+        with quiet():
+            detector = MODELS.build(copy.deepcopy(cfg.model))
+    except Exception as error:  # MMDet's, of many kinds
+        raise ValueError(f'{cfg.filename}: model: {in_one_line(error)}') from error
+    reader = reader_of(detector)
+    return 'dense' if isinstance(reader, DenseReader) else 'softmax' if reader.softmax else 'any'
 
 
 def settings_by_name(cfg: Config, settings: Dict[str, Any]) -> Dict[str, Any]:

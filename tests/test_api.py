@@ -84,6 +84,13 @@ def test_every_family_has_its_recipe(detector, margin, rate):
     assert cfg.sequence.tasks == [[3]] and cfg.load_from == 'my.pth'
 
 
+def test_a_model_that_cannot_be_built_is_said_in_one_line(tmp_path):
+    (tmp_path / 'mine.py').write_text("model = dict(type='DETR', neck=1)\nsequence = dict()")
+    with pytest.raises(ValueError, match='mine.py: model: ') as error:
+        read_config(tmp_path / 'mine.py')
+    assert '\n' not in str(error.value)
+
+
 def test_public_functions_are_typed_and_described():
     for function in (gslora_det.erase, gslora_det.attack):
         parameters = inspect.signature(function).parameters.values()

@@ -43,6 +43,23 @@ def test_the_added_method_passes_the_suite_for_every_method(tmp_path):
     assert result.returncode == 0 and '7 passed' in result.stdout, result.stdout
 
 
+def test_a_config_of_ones_own_gets_the_recipe(tmp_path):
+    """In place of the optimiser and the schedule that trained the detector."""
+    text = (ROOT / 'docs/own-data.md').read_text('utf-8')
+    example = re.findall(r'```python\n(.*?)```', text, re.S)[0]
+    (tmp_path / 'my_detector.py').write_text(
+        f"_base_ = '{ROOT}/configs/_base_/models/deformable-detr_r18_glyph80.py'\n"
+        "optim_wrapper = dict(type='OptimWrapper', paramwise_cfg=dict(bias_lr_mult=2))\n"
+        "param_scheduler = [dict(type='MultiStepLR', milestones=[40])]\n")
+    (tmp_path / 'mine.py').write_text(example + 'sequence["forget"] = dict(shots=20)\n')
+    cfg = load_config(tmp_path / 'mine.py')
+    recipe = load_config('gslora_det::_base_/methods/gs-lora_any.py')
+    for key in ('method', 'optim_wrapper', 'param_scheduler'):
+        assert cfg[key] == recipe[key]
+    assert cfg.sequence == dict(recipe.sequence, tasks=[['face'], ['licence plate', 'logo']],
+                                forget=dict(shots=20, batch_size=8))
+
+
 def test_a_config_of_parts_takes_the_recipe_as_one(tmp_path):
     text = (ROOT / 'docs/own-data.md').read_text('utf-8')
     config = re.findall(r'```python\n(.*?)```', text, re.S)[1]
@@ -52,7 +69,8 @@ def test_a_config_of_parts_takes_the_recipe_as_one(tmp_path):
     cfg = load_config(tmp_path / 'mine.py')
     assert (cfg.model.type, cfg.data_root) == ('DINO', 'data/mine/')
     assert cfg.sequence.tasks == [['face'], ['licence plate', 'logo']]
-    assert (cfg.method.type, cfg.method.margin, cfg.sequence.iters) == ('GSLoRA', 5.0, 300)
+    assert (cfg.method.type, cfg.sequence.iters) == ('LinearErasure', 300)
+    assert cfg.method.targets == ['decoder.layers.5.ffn.*', 'bbox_head.cls_branches.5']
 
 
 def test_add_a_detector(tmp_path):

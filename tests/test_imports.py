@@ -10,11 +10,11 @@ from support import ROOT
 FLOORS = (
     ('compat', 'files', 'options', 'quiet', 'registry', 'stops', 'words',
      'class_names', 'class_rows'),
-    ('class_split', 'weights', 'lora', 'config_file'),
+    ('class_split', 'weights', 'lora'),
     ('losses', 'datasets', 'evaluation', 'process'),
     ('readers', 'visualization', 'checks'),
     ('methods', 'report', 'recipe'),
-    ('models', ),
+    ('models', 'config_file'),
     ('engine', ),
     # Of the checks, these run what the others and the engine make of a config.
     ('comparison', 'attacks', 'checks.doctor', 'checks.verification'),
