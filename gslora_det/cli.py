@@ -13,8 +13,7 @@ from mmengine.config import Config
 from mmengine.dist import get_rank, init_dist, is_main_process
 
 from gslora_det.cfg_options import CfgOptions
-from gslora_det.files import expand_home
-from gslora_det.options import in_one_line
+from gslora_det.engine.config_file import read_config
 from gslora_det.quiet import silence_warnings
 from gslora_det.stops import StopSignals
 from gslora_det.weights import install_atomic_writer, install_safe_loader
@@ -49,18 +48,7 @@ def load_config(args: argparse.Namespace) -> Config:
         ValueError: The file does not exist or is no config, or an override does not fit.
     """
     args.config = path(args.config)
-    if not Path(args.config).is_file():
-        raise ValueError(f'config {args.config} does not exist')
-    try:
-        cfg = Config.fromfile(args.config)
-    except Exception as error:  # a config is a program: it may raise anything
-        raise ValueError(f'config {args.config} cannot be read: {in_one_line(error)}' ) from error
-    try:
-        cfg.merge_from_dict(args.cfg_options or {})
-    except Exception as error:  # MMEngine's, of many kinds
-        raise ValueError(f'--cfg-options do not fit {args.config}: {in_one_line(error)}'
-                         ) from error
-    expand_home(cfg._cfg_dict)
+    cfg = read_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher
     if args.launcher != 'none' and not torch.cuda.is_available():
         cfg.model_wrapper_cfg = dict(  # MMEngine's default asks for a GPU

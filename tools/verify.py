@@ -1,4 +1,4 @@
-"""Checks that a sequence's folder holds what its record says, and measures it again."""
+"""Checks that a sequence's folder holds what its record says, measures again, and keeps it."""
 
 import stops  # isort: skip  # noqa: F401  (a stop from here on is one line)
 import argparse
@@ -6,8 +6,7 @@ import sys
 from pathlib import Path
 
 import gslora_det  # noqa: F401  (registers everything)
-from gslora_det.checks.doctor import diagnose
-from gslora_det.checks.verification import verification
+from gslora_det.checks.verification import verify
 from gslora_det.cli import path, prepare_process, run_tool
 
 
@@ -23,7 +22,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     prepare_process(args)
-    sys.exit(0 if diagnose(verification(Path(args.work_dir), not args.no_metrics)) else 1)
+    sys.exit(0 if verify(Path(args.work_dir), not args.no_metrics) else 1)
 
 
 if __name__ == '__main__':
