@@ -18,6 +18,7 @@ FLOORS = (
     ('engine', ),
     # Of the checks, these run what the others and the engine make of a config.
     ('comparison', 'attacks', 'checks.doctor', 'checks.verification'),
+    ('report.build', ),
     ('api', ),
     ('cli', ),
 )

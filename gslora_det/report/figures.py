@@ -19,13 +19,15 @@ from gslora_det.report.tables import results_rows
 from gslora_det.words import share
 
 LIMITS = dict(retained=SMALL_COST, forgotten=GONE)  # shares of a class's original AP
+_ROLES = dict(retained='#0072B2', forgotten='#D55E00')
 COLUMN = 25  # more classes than this are drawn in two columns
 
 # What matplotlib is told to draw, and what the page's style sheet makes of it.
 _COLOURS = {
     '#000000': 'currentColor', '#ffffff': 'var(--paper)', '#dddddd': 'var(--grid)',
     '#bbbbbb': 'var(--grid)', '#0072b2': 'var(--retained)', '#d55e00': 'var(--forgotten)',
-    '#b0508a': 'var(--old)',
+    '#b0508a': 'var(--old)', '#cc79a7': 'var(--old)', '#009e73': 'var(--run-3)',
+    '#e69f00': 'var(--run-5)', '#56b4e9': 'var(--run-6)',
 }
 _RUNS = [*zip(PALETTE, 'os^Dvp')]  # the markers repeat what the colour says
 
@@ -107,7 +109,7 @@ def classes_svgs(record, names, role: str) -> list[Markup]:
 
 def _classes_svg(first, last, left, names, role, top) -> Markup:
     before, after = (100 * np.array([ap[name] for name in names]) for ap in (first, last))
-    colour, limit = dict(retained='#0072B2', forgotten='#D55E00')[role], LIMITS[role]
+    colour, limit = _ROLES[role], LIMITS[role]
     beyond = [left[n] < limit if role == 'retained' else left[n] > limit for n in names]
     labels = [f'{name}: {share(left[name])}' if far else name for name, far in zip(names, beyond)]
     figure, rows = _figure(4.8, 0.2 * len(names) + 1.4), np.arange(len(names))
@@ -122,7 +124,32 @@ def _classes_svg(first, last, left, names, role, top) -> Markup:
     axes.grid(axis='x', color='#DDDDDD')
     axes.spines[:].set_visible(False)
     figure.legend(loc='outside upper right', ncols=3, frameon=False)
-    return _svg(figure, f'{role} {names[0]}', f'AP of each {role} class before and now')
+    said = ', '.join(f'{name} {b:.1f} and {a:.1f}' for name, b, a in zip(names, before, after))
+    return _svg(figure, f'{role} {names[0]}', f'AP of {role} classes before and now: {said}')
+
+
+def thresholds_svg(steps, counts) -> Markup:
+    """Objects found by the original, and found still, over the score threshold.
+
+    Args:
+        steps (list[float]): The thresholds.
+        counts (dict[str, tuple]): ``'retained'`` and ``'forgotten'`` to the two numbers at each.
+    """
+    figure = _figure(8, 2.8)
+    for axes, (role, (before, still)) in zip(figure.subplots(1, 2), counts.items()):
+        axes.plot(steps, before, '--', color=_ROLES[role], label='original')
+        axes.plot(steps, still, color=_ROLES[role], label='found still', clip_on=False)
+        axes.set(title=f'{role} objects', xlabel='score threshold', xlim=(0, 1),
+                 ylim=(0, max(1, *before) * 1.05))
+        axes.grid(color='#DDDDDD')
+        axes.spines[['top', 'right']].set_visible(False)
+        axes.legend(loc='lower left', frameon=False)
+    said = '; '.join(
+        f'{role} ' + ', '.join(f'{still[i]} of {before[i]} above {steps[i]:g}'
+                               for i in range(10, len(steps), 20))
+        for role, (before, still) in counts.items())
+    return _svg(figure, 'thresholds', 'Objects found still, of those that the original finds, '
+                                      f'over the score threshold: {said}')
 
 
 def comparison_svg(records, labels) -> Markup:

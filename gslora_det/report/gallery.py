@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import NamedTuple
@@ -12,11 +12,20 @@ from typing import NamedTuple
 import mmcv
 from PIL import Image
 
-from gslora_det.evaluation import box_fates, class_roles, fate_summary
+from gslora_det.evaluation import (
+    ClassScores,
+    box_fates,
+    class_roles,
+    class_scores,
+    fate_summary,
+    match,
+)
 from gslora_det.evaluation.box_fates import FATES, UNWANTED
 from gslora_det.visualization import draw_panels
 
 MAX_SIDE = 800  # pixels; larger pictures are shrunk to keep the page small
+LEAST_SIDE = 160  # pixels; smaller ones would show nothing
+PICTURE_BYTES = 9_000_000  # of all pictures of a page, which should stay below 10 MB
 
 
 class Picture(NamedTuple):
@@ -28,6 +37,8 @@ class Picture(NamedTuple):
         before: Data URI of a JPEG with the original's boxes.
         after: The same with the unlearned model's, of the same size.
         size: Width and height in pixels.
+        found: Of each object that the original finds, its class and whether it is to be
+            forgotten.
     """
 
     name: str
@@ -35,6 +46,7 @@ class Picture(NamedTuple):
     before: str
     after: str
     size: tuple[int, int]
+    found: Sequence[tuple[str, bool]] = ()
 
 
 class Gallery(NamedTuple):
@@ -45,12 +57,16 @@ class Gallery(NamedTuple):
         pictures: Those with unwanted fates first.
         score_thr: Only detections with a score above it count and are drawn.
         num_images: Number of validation images that were counted.
+        roles: Role of each class by label.
+        scores: By label, for what is found at other thresholds.
     """
 
     summary: dict
     pictures: list[Picture]
     score_thr: float
     num_images: int
+    roles: Sequence[str] = ()
+    scores: Sequence[ClassScores] = ()
 
 
 def choose_images(fates: Mapping, number: int) -> list[int]:
@@ -78,7 +94,7 @@ def choose_images(fates: Mapping, number: int) -> list[int]:
 
 
 def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
-                 score_thr: float = 0.3) -> Gallery:
+                 score_thr: float = 0.3, room: int = PICTURE_BYTES) -> Gallery:
     """Counts the fates of all objects and draws some images before and after.
 
     Args:
@@ -87,6 +103,7 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
         after: The same of the unlearned model.
         number: At most so many images are drawn.
         score_thr: Only detections with a score above it count.
+        room: Bytes that all pictures together may take; they are shrunk to fit.
 
     Raises:
         ValueError: If there is nothing to show.
@@ -95,15 +112,23 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
     *earlier, last = (task['forgotten'] for task in record['tasks'])
     old = [*record.get('erased_before', ()), *(name for names in earlier for name in names)]
     roles = class_roles(classes, last, old)
-    fates = {i: box_fates(first.objects, first.detections, after[i].detections, roles, score_thr)
+    found = {i: (first.objects, (first.detections, after[i].detections))
              for i, first in before.items()}
+    matched = {i: tuple(match(objects, each) for each in pair)
+               for i, (objects, pair) in found.items()}
+    fates = {i: box_fates(objects, *pair, roles, score_thr, matched[i])
+             for i, (objects, pair) in found.items()}
     chosen = choose_images(fates, number)
     if not chosen:
         raise ValueError('there is no picture to show: allow at least one, of a data set with '
                          'objects, or leave the gallery out')
-    pictures = [_picture(before[i], after[i], fates[i], roles, classes, score_thr) for i in chosen]
-    every = (fate for found in fates.values() for fate in found)
-    return Gallery(fate_summary(every, classes, roles), pictures, score_thr, len(fates))
+    room //= 2 * (len(chosen) + 1)  # one of them stands on the first screen, too
+    pictures = [_picture(before[i], after[i], fates[i], roles, classes, score_thr, room)
+                for i in chosen]
+    every = (fate for of_image in fates.values() for fate in of_image)
+    scores = class_scores(((*found[i], matched[i]) for i in found), len(classes))
+    return Gallery(fate_summary(every, classes, roles), pictures, score_thr, len(fates), roles,
+                   scores)
 
 
 def typical_picture(gallery: Gallery) -> Picture:
@@ -118,16 +143,28 @@ def typical_picture(gallery: Gallery) -> Picture:
     return max(gallery.pictures, key=likeness)
 
 
-def _picture(before, after, fates, roles, classes, score_thr) -> Picture:
+def _picture(before, after, fates, roles, classes, score_thr, room) -> Picture:
     image = mmcv.imread(before.path, channel_order='rgb')  # upright, as the detector saw it
     panels = draw_panels(image, before.objects, before.detections, after.detections, roles,
                          classes, score_thr)
-    drawn = Image.fromarray(panels['before']), Image.fromarray(panels['after'])
-    for panel in drawn:
-        panel.thumbnail((MAX_SIDE, MAX_SIDE))
-    return Picture(name=Path(before.path).name,
-                   boxes=[(classes[fate.label], fate.fate) for fate in fates],
-                   before=_data_uri(drawn[0]), after=_data_uri(drawn[1]), size=drawn[0].size)
+    uris, size = _fitted([Image.fromarray(panels[name]) for name in ('before', 'after')], room)
+    return Picture(
+        name=Path(before.path).name, boxes=[(classes[fate.label], fate.fate) for fate in fates],
+        before=uris[0], after=uris[1], size=size,
+        found=[(classes[fate.label], roles[fate.label] != 'retained')
+               for fate in fates if fate.before is not None])
+
+
+def _fitted(panels: list[Image.Image], room: int) -> tuple[list[str], tuple[int, int]]:
+    """Data URIs of pictures of one size, each within ``room`` bytes, and that size."""
+    side = MAX_SIDE
+    while True:
+        for panel in panels:
+            panel.thumbnail((side, side))
+        uris = [*map(_data_uri, panels)]
+        if max(map(len, uris)) <= room or side <= LEAST_SIDE:
+            return uris, panels[0].size
+        side = max(LEAST_SIDE, max(panels[0].size) * 4 // 5)
 
 
 def _data_uri(image: Image.Image) -> str:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from gslora_det.evaluation import DETECTORS, LEAST_AP
-from gslora_det.evaluation.box_fates import IOU_THR
+from gslora_det.evaluation.matching import IOU_THR
 from gslora_det.report import figures
 from gslora_det.report.attacks import attack_tables, recovery_curves
 from gslora_det.report.erased_sets import erased_sets
 from gslora_det.report.fates import MEANINGS, fate_rows, fates_in_words
+from gslora_det.report.filed import facts, made_with, not_shown, verified
 from gslora_det.report.gallery import Gallery, typical_picture
+from gslora_det.report.place import GENERATOR
 from gslora_det.report.tables import LEGEND, results_rows, results_table
+from gslora_det.report.templates import environment
+from gslora_det.report.thresholds import over_thresholds
 from gslora_det.report.verdict import so_far, verdict
-from gslora_det.words import percent, plural, share
+from gslora_det.words import plural
 
 _SECTIONS = dict(
-    tasks='After each request', back='Did it stay erased during later requests?',
+    asked='What was to be forgotten', tasks='After each request',
+    back='Did it stay erased during later requests?',
     attacks='Attacks: can it be brought back?',
     classes='Each class, before and now', fates='What became of the objects',
-    gallery='Pictures, before and now', norms='Where the model changed',
+    thresholds='At other score thresholds', gallery='Pictures, before and now',
+    norms='Where the model changed',
     made='How this run was made')
 
 
@@ -38,6 +41,12 @@ class Run(NamedTuple):
             the others the page says that they are not where the record says.
         attacks: The entries of its ``attacks.json``, see
             :func:`gslora_det.engine.attack_record.read_attacks`; without, it is not tested.
+        filing: ``requester``, ``request_id`` and ``operator``, each a text or None; by default
+            what the record says.
+        verification: See
+            :func:`gslora_det.engine.verification_record.read_verification`; None if there was
+            none.
+        id: Of the run, by which a later report knows this one.
     """
 
     name: str
@@ -45,28 +54,38 @@ class Run(NamedTuple):
     gallery: Gallery | None = None
     checked: Collection[str] = ()
     attacks: Sequence[dict] = ()
+    filing: Mapping[str, str | None] | None = None
+    verification: Mapping | None = None
+    id: str = ''
 
 
-def render_report(runs: Sequence[Run]) -> str:
+def render_report(runs: Sequence[Run], written: str = '') -> str:
     """Writes the page; several runs are compared first, then shown one by one.
 
     Args:
         runs: The sequences, at least one.
+        written: When and by what, for the foot of the page.
 
     Returns:
         HTML with its styles, script and pictures inline; names are escaped.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / 'template'), autoescape=True,
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )
-    environment.filters.update(percent=percent, plural=plural, share=share)
-    return environment.get_template('report.html').render(
-        runs=[_view(f'run{i}', run) for i, run in enumerate(runs, 1)],
+    views = [_view(f'run{i}', run, heading=2 if len(runs) == 1 else 3)
+             for i, run in enumerate(runs, 1)]
+    return environment().get_template('report.html').render(
+        runs=views, generator=GENERATOR, run_ids=' '.join(run.id for run in runs),
+        written=written, running_title=_running_title(runs, views),
         comparison=_comparison(runs) if len(runs) > 1 else None,
         legend=LEGEND, limits=figures.LIMITS, least_ap=LEAST_AP,
         fate_meanings=MEANINGS, iou_thr=IOU_THR, attacked=DETECTORS,
     )
+
+
+def _running_title(runs, views) -> str:
+    """What stands at the head of every printed page."""
+    if len(runs) > 1:
+        return f'Comparison of {len(runs)} runs: {", ".join(run.name for run in runs)}'
+    request = (runs[0].filing or runs[0].record.get('filing') or {}).get('request_id')
+    return ' · '.join([views[0]['title'], runs[0].name, *([request] if request else [])])
 
 
 def _comparison(runs) -> dict:
@@ -79,8 +98,8 @@ def _comparison(runs) -> dict:
     )
 
 
-def _view(anchor: str, run: Run) -> dict:
-    """What the template shows of one run."""
+def _view(anchor: str, run: Run, heading: int) -> dict:
+    """What the template shows of one run; ``heading`` is the level of its sections' titles."""
     record, tasks = run.record, run.record['tasks']
     forgotten = [name for task in tasks for name in task['forgotten']]
     requested = [name for names in record['request'] for name in names]
@@ -92,9 +111,12 @@ def _view(anchor: str, run: Run) -> dict:
     plots = dict(
         retained=figures.classes_svgs(record, sorted({*classes} - {*forgotten}), 'retained'),
         forgotten=figures.classes_svgs(record, forgotten, 'forgotten'))
+    judged = verdict(record, run.gallery and run.gallery.summary['roles'], run.attacks)
     return dict(
-        **_gallery_view(run.gallery), id=anchor, name=run.name, record=record,
-        verdict=verdict(record, run.gallery and run.gallery.summary['roles'], run.attacks),
+        **_gallery_view(run.gallery, record), id=anchor, heading=heading, name=run.name,
+        record=record, verdict=judged, facts=facts(run), made_with=made_with(record),
+        not_shown=not_shown(run, judged.answers[3]), verified=verified(run.verification)[0],
+        checks=(run.verification or {}).get('checks', ()),
         attacks=attack_tables(run.attacks), recovery=recovery_curves(run.attacks),
         title=f'{title}: {progress} requested so far' if progress else title,
         progress=progress, files=_files(record, run.checked),
@@ -105,9 +127,8 @@ def _view(anchor: str, run: Run) -> dict:
         ap=figures.ap_svg(record), erased_sets=erased_sets(record),
         norms=figures.norms_svg(record), zero_groups=_zero_groups(tasks), plots=plots,
         sections={anchor: title for anchor, title in _SECTIONS.items()
-                  if (run.gallery or anchor not in ('fates', 'gallery'))
+                  if (run.gallery or anchor not in ('fates', 'thresholds', 'gallery'))
                   and (run.attacks or anchor != 'attacks')},
-        starts=[start['started'] for start in record.get('runs', ())],
         seconds=f'{sum(task["seconds"] for task in tasks):,.0f}',
         images_seen=f'{sum(task["images_seen"] for task in tasks):,}',
         trainable=f'{tasks[-1]["trainable_parameters"]:,}',
@@ -146,14 +167,15 @@ def _requests(request) -> str:
     return f'{text} of {plural(sizes.pop(), "class")} each'
 
 
-def _gallery_view(gallery) -> dict:
+def _gallery_view(gallery, record) -> dict:
     if gallery is None:
         return dict(gallery=None)
     confusion = [(name, new, count) for name, found in gallery.summary['confusion'].items()
                  for new, count in found.items()]
     shown = {box for picture in gallery.pictures for box in picture.boxes}
     return dict(
-        gallery=gallery, example=typical_picture(gallery),
+        gallery=gallery, example=typical_picture(gallery), thresholds=over_thresholds(
+            gallery.scores, [*record['original']['per_class']], gallery.roles, gallery.score_thr),
         fates_in_words=fates_in_words(gallery.summary['roles'], gallery.score_thr),
         fate_rows=fate_rows(gallery.summary), confusion=sorted(confusion, key=lambda x: -x[2]),
         gallery_classes=sorted({name for name, _ in shown}),

@@ -1,5 +1,9 @@
 """A record of two requests by hand: first `x`, then `<script>` and `z`."""
 
+import numpy as np
+
+from gslora_det.evaluation import ClassScores
+
 ORIGINAL = {'r': 0.7, 's': 0.5, 'x': 0.8, '<script>': 0.6, 'z': None}
 # AP after the first request, and after both.
 FIRST = {'r': 0.7, 's': 0.5, 'x': 0.012, '<script>': 0.6, 'z': None}
@@ -7,6 +11,20 @@ SUCCESS = {'r': 0.68, 's': 0.5, 'x': 0.008, '<script>': 0.004, 'z': None}
 FAILURE = {'r': 0.68, 's': 0.5, 'x': 0.5, '<script>': 0.6, 'z': None}
 HARM = {'r': 0.2, 's': 0.1, 'x': 0.008, '<script>': 0.004, 'z': None}
 RETURN = {'r': 0.68, 's': 0.5, 'x': 0.12, '<script>': 0.0, 'z': None}
+
+ROLES = ('retained', 'retained', 'old', 'forgotten', 'forgotten')  # of the classes, in their order
+
+
+def scores(before=(), now=(), wrong_before=(), wrong_now=()):
+    """The ``ClassScores`` of a class: each object's, and those of wrong detections."""
+    return ClassScores(np.array([before, now], float).T.reshape(-1, 2),
+                       (np.array(wrong_before, float), np.array(wrong_now, float)))
+
+
+GONE = -np.inf
+SCORES = (  # `r` is kept but less sure, one `s` is lost above 0.5, `x` and `<script>` are gone
+    scores([.9, .8, .7], [.6, .4, .35], [.6], [.3, .2]), scores([.9, .6], [.8, .45]),
+    scores([.9, .8], [GONE, .1], [], [.5]), scores([.7], [GONE]), scores())
 
 
 def _task(number, forgotten, per_class, retained):

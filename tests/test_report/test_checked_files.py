@@ -7,7 +7,7 @@ import pytest
 from hand_record import SUCCESS, record
 from support import ROOT, run_tool
 
-from gslora_det.engine.record import save_record
+from gslora_det.engine.record import run_id, save_record
 
 
 def made(path, content):
@@ -109,6 +109,49 @@ def test_where_nothing_can_be_written_is_said_before_any_work(run, report, tmp_p
     result = run_tool(ROOT / 'tools/report.py', 'run', '--out', 'original.pth/a/report.html',
                       cwd=tmp_path)
     assert result.returncode == 2 and 'original.pth takes no files' in result.stderr
+
+
+def test_a_report_lies_in_the_work_dir_and_replaces_only_an_earlier_one(run, tmp_path):
+    def report(*arguments):
+        result = run_tool(ROOT / 'tools/report.py', *arguments, '--no-gallery', cwd=tmp_path)
+        return result.returncode, result.stderr
+
+    place = tmp_path / 'run/report.html'
+    assert report('run') == (0, '') and 'not verified' in place.read_text('utf-8')
+    assert report('run', '--requester', 'A. Person') == (0, '')
+    assert 'A. Person (said for this report)' in place.read_text('utf-8')
+    for words in ('my notes', place.read_text('utf-8').replace(run_id(run), 'f' * 64)):
+        place.write_text(words, 'utf-8')
+        assert report('run') == (2, 'error: run/report.html is there and not an earlier report of '
+                                 'the same run: move it away, or name another file with --out\n')
+        assert place.read_text('utf-8') == words
+    assert report('run', 'run') == (2, 'error: a report of several runs has no folder of its own: '
+                                    'name the file with --out\n')
+    assert report('run', 'run', '--out', 'both.html') == (0, '')
+    assert report('run', '--out', 'both.html') == (0, '')  # of the same run
+
+
+def test_what_contradicts_the_record_ends_with_one_line(run, report, tmp_path):
+    run['filing'] = dict(requester='A. Person', request_id=None, operator=None)
+    save_record(tmp_path / 'run', run)
+    code, error, page = report('--no-gallery', '--requester', 'Another')
+    assert (code, page) == (2, None)
+    assert error == ("error: requester is 'Another', but run was begun with 'A. Person': leave it "
+                     'out\n')
+    assert report('--no-gallery', '--operator', ' ')[1] == (
+        "error: --operator is ' ': set text, in quotes\n")
+    code, error, page = report('--no-gallery', '--requester', 'A. Person', '--request-id', '17')
+    assert code == 0 and '<dd>A. Person</dd>' in page
+    assert '<dd>17 (said for this report)</dd>' in page
+
+
+def test_what_verify_found_stands_on_the_page(run, report, tmp_path):
+    result = run_tool(ROOT / 'tools/verify.py', 'run', '--no-metrics', cwd=tmp_path)
+    assert result.returncode == 1  # the buffers of a record by hand are in no file
+    code, error, page = report('--no-gallery')
+    assert code == 0, error
+    assert 'FAILED: task 1: buffers' in page and 'passed: task 2: merged' in page
+    assert '2 of 9 checks failed (task 1: buffers; task 2: buffers)' in page
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +10,9 @@ import pytest
 from hand_record import SUCCESS, record
 from PIL import Image
 
-from gslora_det.evaluation import BoxFate, Detections, Objects
+from gslora_det.evaluation import BoxFate, Detections, Objects, found_above
+from gslora_det.report import Run, render_report
+from gslora_det.report.captions import alt_before, alt_now
 from gslora_det.report.gallery import choose_images, make_gallery, typical_picture
 
 PLACES = np.array([[10, 10, 50, 50], [60, 60, 110, 110]], float)
@@ -66,6 +69,42 @@ def test_pictures_are_two_layers_of_one_size(gallery):
     before, after = (np.asarray(layer.resize((120, 120))).astype(int) for layer in layers)
     change = abs(before - after).max(-1)
     assert change[60:, 60:].max() > 60 and change[70:, :40].max() < 30
+
+
+def test_what_is_in_a_picture_is_said(gallery):
+    first, second = gallery.pictures
+    assert alt_before(first) == ('7.png before: the original finds 1 object to forget (x) and '
+                                 '1 object to keep (r).')
+    assert alt_now(first) == '7.png now: 1 renamed (x), 1 kept (r).'
+    assert alt_now(second) == '8.png now: 1 erased (x), 1 kept (r).'
+    many = second._replace(boxes=[*second.boxes, ('s', 'kept'), ('r', 'kept'), ('s', 'lost')])
+    assert alt_now(many) == '8.png now: 1 erased (x), 3 kept (r ×2, s), 1 lost (s).'
+    assert alt_before(many._replace(found=[])) == '8.png before: the original finds no object.'
+    page = render_report([Run('by_hand', record(SUCCESS), gallery)])
+    images = re.findall('<img [^>]*alt="([^"]*)"', page)
+    assert len(images) == page.count('<img') == 6 and set(images) == {
+        words(picture) for picture in gallery.pictures for words in (alt_before, alt_now)}
+
+
+def test_scores_are_kept_for_every_threshold(gallery):
+    assert gallery.roles == ('retained', 'retained', 'old', 'forgotten', 'forgotten')
+    counts = found_above(gallery.scores, gallery.roles, 0.3)
+    assert counts['old'] == dict(before=2, own_name=0)
+    assert counts['retained'] == dict(before=2, own_name=2)
+    assert gallery.scores[S].above(1, 0.3) == (0, 1)  # the new name of an `x`
+
+
+def test_pictures_are_shrunk_to_their_room(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (600, 800, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / 'a.png')
+    found = Detections(PLACES[:1], np.full(1, .9), np.zeros(1, int))
+    seen = {1: SimpleNamespace(path=str(tmp_path / 'a.png'), detections=found,
+                               objects=Objects(PLACES[:1], np.array([R])))}
+    large, = make_gallery(record(SUCCESS), seen, seen, number=1).pictures
+    small, = make_gallery(record(SUCCESS), seen, seen, number=1, room=400_000).pictures
+    assert large.size == (800, 600) and len(large.after) > 100_000
+    assert small.size[0] < 800 and small.size[0] * 3 == pytest.approx(small.size[1] * 4, abs=4)
+    assert 2 * (len(small.before) + len(small.after)) < 400_000
 
 
 def test_a_rotated_picture_is_upright_as_the_detector_saw_it(tmp_path):

@@ -18,11 +18,34 @@ from gslora_det.report.html import _requests
 ])
 def test_first_screen(last, headline):
     page = render_report([Run('by_hand', record(last))])
-    text = ' '.join(re.sub('<[^>]*>', '', page[:page.index('<nav')]).split())
+    text = ' '.join(re.sub('<[^>]*>', '', page[page.index('<body'):page.index('<nav')]).split())
     assert 'asked to stop detecting 3 of them, the forgotten classes, in 2 requests, and' in text
     assert 'Only AP decides here' in text
     assert 'knows 5 classes' in text and 'the other 2, the retained classes, as before' in text
-    assert f'&lt;script&gt;, z To retain: r, s. {headline} One run. Did it work?' in text
+    for key in ('Requester', 'Request', 'Carried out by', 'Begun', 'Ended'):
+        assert f'{key}not recorded ' in text
+    assert (f'Verifiednot verified What is shown {headline} One run. What is not shown Whether '
+            'the forgotten classes can be brought back: no attack was made. That the information '
+            'is gone from the model, or cannot be relearned. That the original model and the '
+            'training data were deleted.') in text
+    assert 'what the record says: not verified. Four questions Did it work?' in text
+
+
+def test_what_was_to_be_forgotten_is_never_folded_away():
+    page = render_report([Run('by_hand', record(SUCCESS))])
+    asked = page[page.index('id="run1-asked"'):page.index('id="run1-tasks"')]
+    assert '<li>x</li><li>&lt;script&gt;, z</li>' in asked.replace('\n', '')
+    assert 'To retain: r, s.' in asked
+    assert '<details' not in page[:page.index('id="run1-tasks"')]
+
+
+@pytest.mark.parametrize('runs', [1, 2])
+def test_headings_are_in_order(runs):
+    page = render_report([Run(f'run {i}', record(SUCCESS)) for i in range(runs)])
+    levels = [*map(int, re.findall(r'<h(\d)', page))]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(lower <= upper + 1 for upper, lower in zip(levels, levels[1:]))
+    assert levels.count(2) > 8 if runs == 1 else levels.count(2) == 2 and levels.count(3) > 16
 
 
 def test_what_the_verdict_rests_on():
@@ -35,7 +58,7 @@ def test_what_the_verdict_rests_on():
     assert ('One run; 1,200 validation images with 1,500 objects, on average 300 of a class; '
             '2026-11-20, gslora_det 0.2.0.') in page
     assert 'the worse one decides' in page and 'Only AP decides' not in page
-    assert 'reports on 1,200 validation images.' in ' '.join(page.split())
+    assert 'on other images than 1,200 validation images.' in ' '.join(page.split())
 
 
 def test_requests_say_how_many_classes_are_retained():
@@ -62,7 +85,7 @@ def test_matrix():
 
 def test_names_are_escaped_and_nothing_is_loaded():
     page = render_report([Run('<b>$a$ &', record(SUCCESS))])
-    assert '<script>' not in page.replace('<script>\n\'use strict\'', '')
+    assert page.count('<script>') == page.count('</script>') == 2  # the page's own
     assert '<b>$a' not in page and '&lt;b&gt;$a$ &amp;' in page
     assert 'http' not in page and 'url(' not in re.sub(r'url\(#\w+\)', '', page)
     assert not re.findall(r'(?:src|href)="(?!data:|#)', page)

@@ -7,7 +7,7 @@ import json
 import shutil
 
 import pytest
-from hand_record import SUCCESS, record
+from hand_record import ROLES, SCORES, SUCCESS, record
 from PIL import Image
 
 from gslora_det.report import Run, render_report
@@ -60,7 +60,8 @@ def browser():
 
 @pytest.fixture
 def page(browser, tmp_path):
-    run = Run('by_hand', record(SUCCESS), Gallery(SUMMARY, PICTURES, 0.3, 3), attacks=ATTACKS)
+    run = Run('by_hand', record(SUCCESS), Gallery(SUMMARY, PICTURES, 0.3, 3, ROLES, SCORES),
+              attacks=ATTACKS)
     file = tmp_path / 'report.html'
     file.write_text(render_report([run, run._replace(name='a' * 60)]), 'utf-8')
     browser.get(file.as_uri())
@@ -92,10 +93,10 @@ def test_no_errors_and_no_requests(page):
 
 
 def test_slider_moves_the_line_by_keyboard(page):
-    clip = "return getComputedStyle(document.querySelector('#run1-gallery .after')).clipPath"
-    assert page.execute_script(clip) == 'inset(0px 0px 0px 0%)'  # labels are whole
+    clip = "return getComputedStyle(document.querySelector('#run1-gallery .after img')).clipPath"
+    assert page.execute_script(clip) == 'inset(0px 0px 0px 50%)'
     find(page, '.slider input').send_keys(Keys.ARROW_RIGHT * 3)
-    assert page.execute_script(clip) == 'inset(0px 0px 0px 3%)'
+    assert page.execute_script(clip) == 'inset(0px 0px 0px 53%)'
     find(page, '[name=all]').send_keys(Keys.END)
     assert page.execute_script(clip) == 'inset(0px 0px 0px 100%)'
 
@@ -110,9 +111,82 @@ def test_filters_work_alone_together_and_by_keyboard(page):
     assert find(page, 'output').text == '1 of 3 images'
     by_class.send_keys('x')
     assert_shown(page, [])  # `x` is in image 1, but was not lost
+    assert find(page, 'output').text == 'No image shows x lost: set one of the filters to “all”.'
     by_class.send_keys(Keys.HOME)
     by_fate.send_keys('kept')
     assert_shown(page, [1, 3])
+
+
+def counts(page):
+    return [item.text.split(': ')[1] for item in page.find_elements(
+        By.CSS_SELECTOR, '#run1-thresholds .counts li')]
+
+
+def row_of_r(page):
+    return [cell.text for cell in page.find_elements(
+        By.CSS_SELECTOR, '#run1-thresholds tbody tr:first-child td')]
+
+
+def test_the_threshold_moves_by_keyboard(page):
+    slider = page.find_element(By.CSS_SELECTOR, '#run1-thresholds input')
+    assert counts(page) == [
+        'the original finds 5, of these 5 are kept, 0 are lost.',
+        'the original finds 3, of these 0 are still found under their own name, 3 are not.']
+    # 3 of 4 are right above 0.3; now all 3 are, and 3 of 4 are above 0.20.
+    assert row_of_r(page) == ['3', '75.0', '3', '100.0', '3', '0.20', '3']
+    slider.send_keys(Keys.ARROW_RIGHT * 4)
+    assert page.find_element(By.CSS_SELECTOR, '#run1-thresholds output').text == '0.5'
+    assert slider.get_attribute('aria-valuetext') == '0.5'
+    assert counts(page)[0] == 'the original finds 5, of these 2 are kept, 3 are lost.'
+    slider.send_keys(Keys.ARROW_RIGHT * 3)  # above 0.65 the original makes no mistake
+    assert row_of_r(page) == ['3', '100.0', '3', '—', '0', '0.30', '3']
+
+
+def seen(page, selector):
+    return [each.is_displayed() for each in page.find_elements(By.CSS_SELECTOR, selector)]
+
+
+def side_by_side(page):
+    """Whether both layers of the first picture are seen whole, the one beside the other."""
+    before, now = (find(page, f'.{moment} img') for moment in ('before', 'after'))
+    clip = page.execute_script('return getComputedStyle(arguments[0]).clipPath', now)
+    return (now.rect['x'] >= before.rect['x'] + before.rect['width'] and clip == 'none'
+            and now.rect['y'] == before.rect['y'])
+
+
+def test_without_script_it_shows_the_default_threshold_and_pictures_side_by_side(page):
+    assert not side_by_side(page) and all(seen(page, '.thresholds input, .filters'))
+    page.execute_cdp_cmd('Emulation.setScriptExecutionDisabled', dict(value=True))
+    try:
+        page.refresh()
+        text = page.find_element(By.ID, 'run1-thresholds').text
+        assert 'Above a score of 0.3:' in text and '5 are kept, 0 are lost' in text
+        assert not any(seen(page, '.thresholds input, .filters'))
+        assert '\nBefore\nNow\n' in page.find_element(By.ID, 'run1-gallery').text
+    finally:
+        page.execute_cdp_cmd('Emulation.setScriptExecutionDisabled', dict(value=False))
+    page.refresh()
+    assert not side_by_side(page)
+
+
+def test_on_paper_all_is_open_and_nothing_is_to_be_moved(page):
+    page.execute_cdp_cmd('Emulation.setEmulatedMedia', dict(media='print', features=[
+        dict(name='prefers-color-scheme', value='dark')]))
+    try:
+        assert side_by_side(page) and not any(seen(page, '.thresholds input, .filters, nav'))
+        folded = page.find_elements(By.CSS_SELECTOR, 'details table')
+        assert folded and all(page.execute_script('return arguments[0].checkVisibility()', each)
+                              for each in folded)
+        assert all(seen(page, '.requests li'))
+        background = page.execute_script(
+            "return getComputedStyle(document.body)['background-color']")
+        assert background == 'rgb(255, 255, 255)'
+        head = page.execute_script(
+            'return [...document.styleSheets[0].cssRules].filter(x => x.type === 6).map('
+            'x => [...x.cssRules].map(y => y.cssText).join()).join()')
+        assert 'Comparison of 2 runs: by_hand' in head and 'counter(pages)' in head
+    finally:
+        page.execute_cdp_cmd('Emulation.setEmulatedMedia', dict(media='', features=[]))
 
 
 @pytest.mark.parametrize('theme, dark', [('light', False), ('dark', True)])

@@ -1,4 +1,3 @@
-'use strict';
 for (const range of document.querySelectorAll('.slider input')) {
   range.addEventListener('input', () =>
     range.parentElement.style.setProperty('--cut', range.value + '%'));
@@ -19,8 +18,12 @@ for (const gallery of document.querySelectorAll('.gallery')) {
         (!byClass.value || name === byClass.value) && (!byFate.value || fate === byFate.value));
     }
     const shown = figures.filter(figure => !figure.hidden).length;
-    gallery.querySelector('output').value = `${shown} of ${figures.length} images`;
+    gallery.querySelector('output').value = shown ? `${shown} of ${figures.length} images` :
+      `No image shows ${byClass.value || 'an object'} ${byFate.value}: set one of the filters to “all”.`;
   };
   byClass.addEventListener('change', filter);
   byFate.addEventListener('change', filter);
 }
+addEventListener('beforeprint', () => {
+  for (const details of document.querySelectorAll('details')) details.open = true;
+});
