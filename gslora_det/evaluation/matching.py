@@ -43,6 +43,25 @@ def match(objects: Objects, found: Detections) -> Matches:
         (crowd & (found.labels[:, None] == objects.crowd_labels)).any(1))
 
 
+class ComparedImage(NamedTuple):
+    """One image, and what the original and the unlearned detector find in it, matched once.
+
+    Attributes:
+        objects: The ground truth.
+        detections: Of the original, and of the unlearned detector.
+        matched: The :class:`Matches` of both.
+    """
+
+    objects: Objects
+    detections: tuple[Detections, Detections]
+    matched: tuple[Matches, Matches]
+
+    @classmethod
+    def of(cls, objects: Objects, before: Detections, after: Detections) -> ComparedImage:
+        """Matches what both find."""
+        return cls(objects, (before, after), (match(objects, before), match(objects, after)))
+
+
 def greedy(iou: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """COCO's greedy matching: by falling score, each detection takes the free object
     that it overlaps most, if their IoU is at least ``IOU_THR``.

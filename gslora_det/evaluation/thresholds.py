@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gslora_det.evaluation.box_fates import ROLES
-from gslora_det.evaluation.boxes import Detections, Objects
-from gslora_det.evaluation.matching import Matches, scores_of
+from gslora_det.evaluation.matching import ComparedImage, scores_of
 
 CANDIDATES = np.arange(1, 100) / 100  # the thresholds that may be proposed
 
@@ -39,13 +38,11 @@ class ClassScores(NamedTuple):
         return right, wrong
 
 
-def class_scores(images: Iterable[tuple[Objects, Sequence[Detections], Sequence[Matches]]],
-                 num_classes: int) -> list[ClassScores]:
+def class_scores(images: Iterable[ComparedImage], num_classes: int) -> list[ClassScores]:
     """Collects the scores of all images by class.
 
     Args:
-        images: Of each image the objects, and for the original and the unlearned detector
-            what it finds and what :func:`match` gives of that.
+        images: All images.
         num_classes: Number of classes.
 
     Returns:

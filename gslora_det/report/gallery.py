@@ -14,11 +14,11 @@ from PIL import Image
 
 from gslora_det.evaluation import (
     ClassScores,
+    ComparedImage,
     box_fates,
     class_roles,
     class_scores,
     fate_summary,
-    match,
 )
 from gslora_det.evaluation.box_fates import FATES, UNWANTED
 from gslora_det.visualization import draw_panels
@@ -112,12 +112,10 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
     *earlier, last = (task['forgotten'] for task in record['tasks'])
     old = [*record.get('erased_before', ()), *(name for names in earlier for name in names)]
     roles = class_roles(classes, last, old)
-    found = {i: (first.objects, (first.detections, after[i].detections))
-             for i, first in before.items()}
-    matched = {i: tuple(match(objects, each) for each in pair)
-               for i, (objects, pair) in found.items()}
-    fates = {i: box_fates(objects, *pair, roles, score_thr, matched[i])
-             for i, (objects, pair) in found.items()}
+    images = {i: ComparedImage.of(first.objects, first.detections, after[i].detections)
+              for i, first in before.items()}
+    fates = {i: box_fates(image.objects, *image.detections, roles, score_thr, image.matched)
+             for i, image in images.items()}
     chosen = choose_images(fates, number)
     if not chosen:
         raise ValueError('there is no picture to show: allow at least one, of a data set with '
@@ -126,7 +124,7 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
     pictures = [_picture(before[i], after[i], fates[i], roles, classes, score_thr, room)
                 for i in chosen]
     every = (fate for of_image in fates.values() for fate in of_image)
-    scores = class_scores(((*found[i], matched[i]) for i in found), len(classes))
+    scores = class_scores(images.values(), len(classes))
     return Gallery(fate_summary(every, classes, roles), pictures, score_thr, len(fates), roles,
                    scores)
 

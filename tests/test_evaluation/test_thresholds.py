@@ -10,17 +10,17 @@ from pycocotools.cocoeval import COCOeval
 
 from gslora_det.evaluation import (
     ClassScores,
+    ComparedImage,
     Detections,
     Objects,
     box_fates,
     class_scores,
     found_above,
     found_again,
-    match,
     precision,
     same_precision,
 )
-from gslora_det.evaluation.matching import above, greedy
+from gslora_det.evaluation.matching import above, greedy, match
 
 THRESHOLDS = (0.0, 0.1, 0.3, 0.45, 0.6, 0.9)
 ROLES = ('retained', 'forgotten', 'old')
@@ -45,8 +45,7 @@ def images():
 
 @pytest.fixture(scope='module')
 def scores(images):
-    return class_scores(((objects, found, [match(objects, each) for each in found])
-                         for objects, found in images), 3)
+    return class_scores((ComparedImage.of(objects, *found) for objects, found in images), 3)
 
 
 def pycocotools_matches(images, moment, score_thr):

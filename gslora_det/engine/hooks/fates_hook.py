@@ -6,12 +6,12 @@ from mmengine.runner import Runner
 
 from gslora_det.engine.hooks.detections_hook import DetectionsHook
 from gslora_det.evaluation import (
+    ComparedImage,
     Detections,
     Objects,
     box_fates,
     class_roles,
     found_again,
-    match,
 )
 from gslora_det.files import read_json
 
@@ -50,12 +50,12 @@ class FatesHook(DetectionsHook):
         roles = class_roles(classes, self.split['forgotten'], self.split['old'])
         images = []
         for info in map(dataset.get_data_info, range(len(dataset))):
-            key, objects = str(info['img_id']), Objects.of(info)
-            pair = detections(before[key]), detections(found[key])
-            images.append((objects, *pair, [match(objects, each) for each in pair]))
+            key = str(info['img_id'])
+            images.append(ComparedImage.of(
+                Objects.of(info), detections(before[key]), detections(found[key])))
         for score_thr in self.score_thrs:
-            fates = (fate for objects, first, now, matched in images for fate in box_fates(
-                objects, first, now, roles, score_thr, matched))
+            fates = (fate for image in images for fate in box_fates(
+                image.objects, *image.detections, roles, score_thr, image.matched))
             self.counts[f'{score_thr:g}'] = found_again(fates, roles)
 
 
