@@ -150,7 +150,8 @@ def test_what_verify_found_stands_on_the_page(run, report, tmp_path):
     assert result.returncode == 1  # the buffers of a record by hand are in no file
     code, error, page = report('--no-gallery')
     assert code == 0, error
-    assert 'FAILED: task 1: buffers' in page and 'passed: task 2: merged' in page
+    assert '<dd>Failed: task 1: buffers; task 2: buffers.</dd>' in page
+    assert '; task 2: adapter; task 2: merged.</dd>' in page
     assert '2 of 9 checks failed (task 1: buffers; task 2: buffers)' in page
 
 
