@@ -13,7 +13,7 @@ setup(
     python_requires='>=3.9',
     packages=find_packages(include=['gslora_det', 'gslora_det.*', 'gslora_det_cli']),
     package_data={
-        'gslora_det.report': ['template/*'],
+        'gslora_det.reporting': ['template/*'],
         # Links to the folders of the repository, where MMEngine looks for `gslora_det::…`.
         'gslora_det': ['.mim/model-index.yml', '.mim/configs/**/*.py', '.mim/configs/*.yml',
                        '.mim/checkpoints/deformable-detr_r18_glyph80.pth'],

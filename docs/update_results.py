@@ -21,8 +21,8 @@ from gslora_det.comparison import (
 )
 from gslora_det.evaluation import DETECTORS, attack_rows
 from gslora_det.files import read_json
-from gslora_det.report import results_rows
-from gslora_det.report.tables import markdown_table
+from gslora_det.reporting import results_rows
+from gslora_det.reporting.tables import markdown_table
 from gslora_det.words import percent
 
 DOCS = Path(__file__).parent

@@ -30,7 +30,7 @@ if tuple(map(int, mmdet.__version__.split('.')[:2])) < (3, 3):
                       'installed: pip install -U onedl-mmdetection')
 
 from gslora_det import datasets, evaluation, methods, models  # noqa: E402, F401
-from gslora_det.api import attack, erase  # noqa: E402
+from gslora_det.api import attack, erase, report  # noqa: E402
 from gslora_det.engine import bf16_optim_wrapper, hooks  # noqa: E402, F401
 
-__all__ = ['attack', 'erase']
+__all__ = ['attack', 'erase', 'report']

@@ -13,7 +13,8 @@ from gslora_det.engine.task_config import CONFIG
 from gslora_det.options import SEED, check_flags
 from gslora_det.process import prepare_process
 from gslora_det.recipe import set_request, settings_by_name
-from gslora_det.report import results_rows
+from gslora_det.reporting import results_rows
+from gslora_det.reporting.build import write_report
 
 PathLike = Union[str, Path]
 
@@ -57,7 +58,8 @@ def erase(config: PathLike, checkpoint: Optional[str] = None, classes: Optional[
             ``work_dirs/`` and the config's name.
         resume (bool): Continue what was begun in ``work_dir``.
         **settings: Of ``sequence`` or ``method``, such as ``iters=300`` or ``margin=5.0``; others
-            by their dotted names, ``**{'optim_wrapper.optimizer.lr': 1e-3}``.
+            by their dotted names, ``**{'optim_wrapper.optimizer.lr': 1e-3}``. ``requester``,
+            ``request_id`` and ``operator`` are texts for the report.
 
     Returns:
         Erasure: What was measured, and where the weights are.
@@ -107,3 +109,35 @@ def attack(work_dir: PathLike, attacks: Optional[Sequence[str]] = None,
     print_attacks(record)
     print(f'Attacks: {work_dir / FILE_NAME}')
     return record['attacks']
+
+
+def report(work_dirs: Union[PathLike, Sequence[PathLike]], out: Optional[PathLike] = None,
+           gallery: bool = True, pictures: int = 36, score_thr: float = 0.3,
+           cfg_options: Optional[Dict[str, Any]] = None, requester: Optional[str] = None,
+           request_id: Optional[str] = None, operator: Optional[str] = None) -> Path:
+    """Writes one HTML file that can be filed: what was asked, what is shown, and what is not.
+
+    Args:
+        work_dirs (str | Path | list): The folder of an erasure; several are compared.
+        out (str | Path, optional): The file; by default ``report.html`` in the folder of the one
+            erasure. Only an earlier report of the same runs is replaced.
+        gallery (bool): Show what needs the detectors and the images: fates, thresholds, pictures.
+        pictures (int): At most so many images of each run.
+        score_thr (float): Only detections with a score above it count.
+        cfg_options (dict, optional): Values in the runs' configs, by dotted names, such as
+            ``{'load_from': 'moved.pth'}``.
+        requester (str, optional): Who asked, where the run did not record it.
+        request_id (str, optional): Under which number.
+        operator (str, optional): Who carried it out.
+
+    Returns:
+        Path: The file.
+
+    Raises:
+        ValueError: An option or a file does not fit; one line says what. Nothing is written then.
+    """
+    prepare_process()
+    out = write_report(work_dirs, out, gallery, pictures, score_thr, cfg_options, requester,
+                       request_id, operator)
+    print(f'wrote {out}, {out.stat().st_size / 1e6:.1f} MB')
+    return out

@@ -34,6 +34,7 @@ SCORE = Rule('a number from 0 to below 1', lambda v: _number(v) and 0 <= v < 1)
 LIST = Rule('a list', lambda v: isinstance(v, (list, tuple)))
 STRINGS = Rule('a list of strings',
                lambda v: LIST.holds(v) and all(isinstance(each, str) for each in v))
+TEXT = Rule('text, in quotes', lambda v: isinstance(v, str) and bool(v.strip()))
 FLAG = Rule('True or False', lambda v: isinstance(v, bool))
 
 

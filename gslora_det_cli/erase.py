@@ -14,6 +14,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         'load_from)')
     parser.add_argument('--classes', nargs='+', metavar='NAME', action='append',
                         help='the classes to erase; given again, a further request')
+    parser.add_argument('--requester', help='who asks for the erasure; recorded, for the report')
+    parser.add_argument('--request-id', help='under which number')
+    parser.add_argument('--operator', help='who carries it out')
     train.add_arguments(parser)
 
 
@@ -31,6 +34,9 @@ def run(args: argparse.Namespace) -> None:
     prepare_process(args.launcher, args.local_rank)
     cfg = read_config(args.config)
     set_request(cfg, args.checkpoint, args.classes)
+    for key in ('requester', 'request_id', 'operator'):
+        if getattr(args, key):
+            cfg.sequence[key] = getattr(args, key)
     override(cfg, args.cfg_options, args.work_dir, args.launcher)
     train.set_flags(cfg, args)
     train.run_sequence(cfg, args.resume)

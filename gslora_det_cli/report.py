@@ -8,13 +8,18 @@ from gslora_det_cli.arguments import add_cfg_options, check_record, path
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('work_dirs', nargs='+', metavar='WORK_DIR', type=path,
                         help='folder of a sequence; several are compared')
-    parser.add_argument('--out', default='report.html', type=path, help='the file to write')
-    parser.add_argument('--no-gallery', action='store_true',
+    parser.add_argument('--out', type=path,
+                        help='the file to write (default: WORK_DIR/report.html)')
+    parser.add_argument('--no-gallery', dest='gallery', action='store_false',
                         help='leave out what needs the detectors and the images')
     parser.add_argument('--pictures', type=int, default=36,
                         help='at most so many images of each sequence')
     parser.add_argument('--score-thr', type=float, default=0.3,
                         help='only detections with a score above it count')
+    parser.add_argument('--requester', help='who asked for the erasure, where the run did not '
+                        'record it')
+    parser.add_argument('--request-id', help='the number of the request')
+    parser.add_argument('--operator', help='who carried it out')
     add_cfg_options(parser)
 
 
@@ -24,5 +29,6 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gslora_det import report_file
-    report_file.main(args)
+    from gslora_det.api import report
+
+    report(**vars(args))

@@ -1,4 +1,4 @@
-"""Checks that a sequence's folder holds what its record says, and measures it again."""
+"""Checks that a sequence's folder holds what its record says, measures again, and keeps it."""
 
 import argparse
 import sys
@@ -18,9 +18,8 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from gslora_det.checks.doctor import diagnose
-    from gslora_det.checks.verification import verification
+    from gslora_det.checks.verification import verify
     from gslora_det.process import prepare_process
 
     prepare_process()
-    sys.exit(0 if diagnose(verification(Path(args.work_dir), not args.no_metrics)) else 1)
+    sys.exit(0 if verify(Path(args.work_dir), not args.no_metrics) else 1)

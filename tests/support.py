@@ -44,7 +44,7 @@ def run(*command, cwd=ROOT, **env):
 
 # Most of what a tool takes is the time to import torch and mmdet.
 _FORKS = multiprocessing.get_context('forkserver')
-_FORKS.set_forkserver_preload(['gslora_det.api', 'gslora_det.report', 'mmdet.models',
+_FORKS.set_forkserver_preload(['gslora_det.api', 'gslora_det.reporting', 'mmdet.models',
                                'mmdet.datasets', 'mmdet.engine', 'mmdet.evaluation',
                                'torch._dynamo'])  # as the first optimiser does
 

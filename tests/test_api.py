@@ -92,7 +92,7 @@ def test_a_model_that_cannot_be_built_is_said_in_one_line(tmp_path):
 
 
 def test_public_functions_are_typed_and_described():
-    for function in (gslora_det.erase, gslora_det.attack):
+    for function in (gslora_det.erase, gslora_det.attack, gslora_det.report):
         parameters = inspect.signature(function).parameters.values()
         for parameter in parameters:
             assert parameter.kind is parameter.VAR_KEYWORD or parameter.annotation is not (

@@ -13,12 +13,12 @@ FLOORS = (
     ('class_split', 'weights', 'lora'),
     ('losses', 'datasets', 'evaluation', 'process'),
     ('readers', 'visualization', 'checks'),
-    ('methods', 'report', 'recipe'),
+    ('methods', 'reporting', 'recipe'),
     ('models', 'config_file'),
     ('engine', ),
     # Of the checks, these run what the others and the engine make of a config.
     ('comparison', 'attacks', 'checks.doctor', 'checks.verification'),
-    ('report_file', ),
+    ('reporting.build', ),
     ('api', ),
 )
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}

@@ -17,6 +17,7 @@ from gslora_det.options import (
     NOT_NEGATIVE,
     POSITIVE,
     SEED,
+    TEXT,
     Rule,
     one_of,
     problem,
@@ -32,7 +33,7 @@ _ELSEWHERE = ('order', 'tasks', 'original')
 _SEQUENCE = dict(
     num_tasks=COUNT, classes_per_task=COUNT, iters=COUNT, epochs=COUNT,
     missing=LIST, checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED,
-    cache_gib=NOT_NEGATIVE, **READINGS)
+    cache_gib=NOT_NEGATIVE, requester=TEXT, request_id=TEXT, operator=TEXT, **READINGS)
 _BRANCH = dict(batch_size=COUNT, **BUFFER)
 _RANDOMNESS = dict(seed=SEED, diff_rank_seed=FLAG, deterministic=FLAG)
 # What the AP of a record is: COCO's own, of boxes, under the names that are read.

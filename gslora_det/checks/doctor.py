@@ -2,7 +2,7 @@
 
 import copy
 import sys
-from typing import Callable, Iterable, Iterator, Optional, Tuple
+from typing import Callable, Iterable, Iterator, NamedTuple, Optional, Tuple
 
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
@@ -38,20 +38,30 @@ def checks(cfg: Optional[Config] = None) -> Iterator[Check]:
             yield 'class names, buffers and method', lambda: _sequence(cfg)
 
 
+class Finding(NamedTuple):
+    """What a check found, or what it says is wrong."""
+    name: str
+    passed: bool
+    found: str
+
+
 def diagnose(checks: Iterable[Check]) -> bool:
     """Prints a line for every check; True if all passed."""
-    healthy = True
+    return all([finding.passed for finding in findings(checks)])
+
+
+def findings(checks: Iterable[Check]) -> Iterator[Finding]:
+    """Runs the checks one after another and prints a line for each."""
     for name, check in checks:
         if sys.stdout.isatty():
             print(f'      {name} ', end='\r', flush=True)  # what is worked on
         try:
             with quiet():
-                found = check()
-            print(f'PASS  {name}: {found}', flush=True)
+                finding = Finding(name, True, check())
         except Exception as error:  # whatever is wrong is the finding
-            healthy = False
-            print(f'FAIL  {name}: {error}', flush=True)
-    return healthy
+            finding = Finding(name, False, str(error))
+        print(f'{"PASS" if finding.passed else "FAIL"}  {name}: {finding.found}', flush=True)
+        yield finding
 
 
 def _versions() -> str:

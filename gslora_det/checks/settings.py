@@ -36,6 +36,9 @@ class SequenceSettings:
             step of the pipelines is random.
         checkpoint_interval (int): Steps between two checkpoints, from which ``--resume`` goes on.
         pictures (int): Pictures of erased boxes that each task draws.
+        requester (str): Who asked for the erasure; recorded, for the report.
+        request_id (str): Under which number.
+        operator (str): Who carries it out.
     """
     tasks: Optional[Sequence[Sequence]] = None
     order: Union[int, Sequence, None] = None
@@ -53,6 +56,9 @@ class SequenceSettings:
     cache_gib: float = 2.0
     checkpoint_interval: int = 200
     pictures: int = 4
+    requester: Optional[str] = None
+    request_id: Optional[str] = None
+    operator: Optional[str] = None
 
 
 def setting(settings: dict, name: str) -> Any:

@@ -7,7 +7,8 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 from mmengine.config import Config
 
-from gslora_det.checks.doctor import Check
+from gslora_det.checks.doctor import Check, findings
+from gslora_det.config_file import load_config
 from gslora_det.engine.attack_record import FILE_NAME, check_attacks, read_attacks
 from gslora_det.engine.origin import first_original
 from gslora_det.engine.plain import evaluate
@@ -26,15 +27,37 @@ from gslora_det.engine.record import (
     with_h,
 )
 from gslora_det.engine.task_config import BUFFERS, CONFIG, split_evaluator, splits_of
+from gslora_det.engine.verification_record import write_verification
 from gslora_det.evaluation import attack_rows
 from gslora_det.files import read_json
-from gslora_det.options import in_one_line
 from gslora_det.weights import local_path
 from gslora_det.words import percent, plural
 
 # Another processor rounds differently, which can swap detections of nearly equal score.
 _TOLERANCE = 1e-4
 _CLASS_TOLERANCE = 1e-2  # of one class, which may have few objects
+
+
+def verify(work_dir: Path, metrics: bool = True) -> bool:
+    """Checks a sequence's folder, prints a line for each part and keeps what was found there.
+
+    Args:
+        work_dir (Path): The folder; ``verification.json`` is written into it, for the report.
+        metrics (bool): See :func:`verification`.
+
+    Returns:
+        bool: Whether every check passed.
+
+    Raises:
+        ValueError: There is no record of a sequence that this package reads.
+    """
+    record = read_record(work_dir)
+    found = [finding._asdict() for finding in findings(verification(work_dir, metrics))]
+    try:
+        write_verification(work_dir, record, found, metrics)
+    except OSError as error:  # an archive may be read-only: what was found is said above
+        print(f'not kept for the report: {error}')
+    return all(finding['passed'] for finding in found)
 
 
 def verification(work_dir: Path, metrics: bool = True) -> Iterator[Check]:
@@ -59,11 +82,7 @@ def verification(work_dir: Path, metrics: bool = True) -> Iterator[Check]:
     if (work_dir / FILE_NAME).exists():
         yield 'attacks', lambda: _attacks(work_dir, record)
     if metrics and record['tasks'] and _is_as_recorded(work_dir, record):
-        try:
-            cfg = Config.fromfile(work_dir / CONFIG)
-        except Exception as error:  # a config is a program: it may raise anything
-            raise ValueError(f'{work_dir / CONFIG} cannot be read: {in_one_line(error)}'
-                             ) from error
+        cfg = load_config(work_dir / CONFIG)
         plan = functools.lru_cache(lambda: make_plan(cfg))
         yield 'request, method, buffers and settings of the config', (
             lambda: _request(cfg, work_dir, plan()))

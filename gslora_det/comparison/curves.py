@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from gslora_det.comparison.tables import task_values
-from gslora_det.report.curves import PALETTE
+from gslora_det.reporting.curves import PALETTE
 
 _COLOURS = ('#000000', *PALETTE)
 _MARKERS = 'os^vDP*'  # the next one when the colours begin anew

@@ -5,7 +5,7 @@ from gslora_det.comparison.curves import draw_curves
 from gslora_det.comparison.tables import by_method, overview, task_values, to_markdown
 from gslora_det.comparison.tuning import tuning_to_markdown
 from gslora_det.files import atomic_write, write_file
-from gslora_det.report.tables import csv_table
+from gslora_det.reporting.tables import csv_table
 
 
 def to_csv(results: dict) -> str:

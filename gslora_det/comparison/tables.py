@@ -5,7 +5,7 @@ from collections import defaultdict
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set
 
 from gslora_det.evaluation import h_ratio
-from gslora_det.report.tables import markdown_table
+from gslora_det.reporting.tables import markdown_table
 
 # A method cannot be ranked by what it erases where the original detects nothing.
 LEAST_ORIGINAL_AP = 0.05

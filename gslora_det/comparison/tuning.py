@@ -3,7 +3,7 @@
 from typing import Dict
 
 from gslora_det.comparison.tables import summary, task_values
-from gslora_det.report.tables import markdown_table
+from gslora_det.reporting.tables import markdown_table
 
 
 def tuned(results: dict) -> Dict[str, dict]:

@@ -12,6 +12,7 @@ from mmengine.dist import get_world_size
 
 from gslora_det.class_split import ROLES
 from gslora_det.datasets.branch_dataset import BRANCHES, READINGS
+from gslora_det.engine.filing import filing_of, filled_in
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.evaluation import h_mean
 from gslora_det.files import as_json, read_json, sha256, write_json
@@ -75,8 +76,9 @@ def new_record(cfg: Config, plan: List[TaskPlan], before: Optional[dict] = None)
         earlier,
         format_version=FORMAT_VERSION, name=Path(cfg.filename).stem, method=method['type'],
         method_config=method, request=[list(task.split.forgotten) for task in plan],
-        buffers=[task.buffers for task in plan], settings=_settings(cfg),
-        weights=dict(file=weights, sha256=_sha256(weights)), runs=[], original=None, tasks=[])
+        filing=filing_of(cfg.sequence), buffers=[task.buffers for task in plan],
+        settings=_settings(cfg), weights=dict(file=weights, sha256=_sha256(weights)), runs=[],
+        original=None, tasks=[])
 
 
 def _settings(cfg: Config) -> dict:
@@ -126,7 +128,7 @@ def read_record(path: Path) -> dict:
         raise ValueError(f'{path} has format version {record.get("format_version")}, this '
                          f'package reads {FORMAT_VERSION}: use the package that wrote it')
     # Earlier versions did not write it.
-    if 'sha256' in record and record.pop('sha256') != _digest(record):
+    if 'sha256' in record and record.pop('sha256') != digest(record):
         raise ValueError(f'{path} was changed after it was written: its sha256 differs')
     return record
 
@@ -164,6 +166,7 @@ def load_record(work_dir: Path, expected: dict) -> dict:
             raise ValueError(f'{work_dir} was started from {before.get("file")} and not from '
                              f'{now.get("file")}, which has another sha256: resume with what it '
                              'was started with, or set another --work-dir')
+    record['filing'] = filled_in(record, expected['filing'], work_dir)
     if 'settings' in record:  # earlier versions did not keep them
         before, now = flat(record['settings']), flat(expected['settings'])
         for key in sorted({*before, *now}):
@@ -177,6 +180,13 @@ def load_record(work_dir: Path, expected: dict) -> dict:
             if kind in task:
                 check_file(work_dir, task[kind])
     return record
+
+
+def run_id(record: dict) -> str:
+    """What a run keeps from its beginning to its end, as one hash."""
+    begun = ('name', 'request', 'buffers', 'method_config', 'settings', 'weights')
+    return digest(dict({key: record.get(key) for key in begun},
+                       started=[run['started'] for run in record.get('runs', ())[:1]]))
 
 
 def original_of(record: dict) -> list:
@@ -219,10 +229,11 @@ def file_entry(work_dir: Path, path: Path) -> dict:
 def save_record(work_dir: Path, record: dict) -> None:
     """Writes ``sequence.json`` atomically, with a hash of its content."""
     record = {key: value for key, value in record.items() if key != 'sha256'}
-    write_json(work_dir / FILE_NAME, dict(record, sha256=_digest(record)))
+    write_json(work_dir / FILE_NAME, dict(record, sha256=digest(record)))
 
 
-def _digest(record: dict) -> str:
+def digest(record: dict) -> str:
+    """One hash of a record's content."""
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 

@@ -42,8 +42,8 @@ from gslora_det.evaluation import LEAST_AP
 from gslora_det.files import check_writable, folder_lock, remove_drafts, write_file, write_json
 from gslora_det.models import UnlearningDetector
 from gslora_det.quiet import quiet
-from gslora_det.report import print_table, write_results
-from gslora_det.report.fates import objects_in_words
+from gslora_det.reporting import print_table, write_results
+from gslora_det.reporting.fates import objects_in_words
 from gslora_det.weights import dataset_meta, install_atomic_writer, install_safe_loader
 from gslora_det.words import percent
 

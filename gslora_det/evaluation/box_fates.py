@@ -9,8 +9,8 @@ import numpy as np
 
 from gslora_det.class_names import resolve_classes
 from gslora_det.evaluation.boxes import Detections, Objects, overlaps
+from gslora_det.evaluation.matching import IOU_THR, Matches, above, greedy, match
 
-IOU_THR = 0.5
 ROLES = ('forgotten', 'old', 'retained')
 FATES = ('erased', 'renamed', 'survived', 'kept', 'lost', 'ghost', 'missed')
 UNWANTED = ('renamed', 'survived', 'lost', 'ghost')
@@ -59,44 +59,23 @@ def class_roles(
                  for name in classes)
 
 
-def _match(iou: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """COCO's greedy matching: by falling score, each detection takes the free object
-    that it overlaps most, if their IoU is at least ``IOU_THR``.
-
-    Args:
-        iou: (N, M) IoU of objects and detections, 0 where they cannot match.
-        scores: (M,) scores of the detections.
-
-    Returns:
-        (N,) index of the detection that each object got, or -1.
-    """
-    matched = np.full(len(iou), -1)
-    order = np.argsort(-scores, kind='stable')
-    for detection in order[(iou.max(0, initial=0.0) >= IOU_THR)[order]]:
-        free = np.where(matched < 0, iou[:, detection], 0.0)
-        if free.max() >= IOU_THR:
-            matched[free.argmax()] = detection
-    return matched
-
-
-def _ghosts(objects: Objects, before: Detections, after: Detections, score_thr: float):
+def _ghosts(objects: Objects, before: Detections, after: Detections, now: Matches,
+            score_thr: float):
     """(M,) whether a detection is new and there is no object of its class, nor a crowd."""
 
     def meets(labels, overlap):
         return ((overlap >= IOU_THR) & (labels[:, None] == after.labels)).any(0)
 
     confident = before.scores > score_thr
-    in_crowd = overlaps(after.bboxes, objects.crowd_bboxes, 'iof').T
     explained = (
-        meets(objects.labels, overlaps(objects.bboxes, after.bboxes))
-        | meets(objects.crowd_labels, in_crowd)
-        | meets(before.labels[confident], overlaps(before.bboxes[confident], after.bboxes))
-    )
+        meets(objects.labels, now.iou) | now.in_crowd
+        | meets(before.labels[confident], overlaps(before.bboxes[confident], after.bboxes)))
     return (after.scores > score_thr) & ~explained
 
 
 def box_fates(objects: Objects, before: Detections, after: Detections, roles: Sequence[str],
-              score_thr: float = 0.3) -> list[BoxFate]:
+              score_thr: float = 0.3,
+              matched: tuple[Matches, Matches] | None = None) -> list[BoxFate]:
     """Tell what became of each object of one image, and list the ghosts.
 
     Detections and objects of a class are matched one to one, greedily by score as
@@ -110,24 +89,24 @@ def box_fates(objects: Objects, before: Detections, after: Detections, roles: Se
         after: The unlearned model's detections.
         roles: Role of each class by label, see :func:`class_roles`.
         score_thr: Only detections with a score above it count, on both sides.
+        matched: What :func:`match` gives of ``before`` and of ``after``, where it is known: it
+            is the same for every threshold.
 
     Returns:
         The fates of all objects, in their order, then those of the ghosts.
     """
-    ious = [overlaps(objects.bboxes, found.bboxes) * (found.scores > score_thr)
-            for found in (before, after)]
-    same = [objects.labels[:, None] == found.labels for found in (before, after)]
-    own_before, own_after = (_match(iou * agree, found.scores)
-                             for iou, agree, found in zip(ious, same, (before, after)))
-    seen = [_match(iou, found.scores) >= 0 for iou, found in zip(ious, (before, after))]
+    matched = matched or (match(objects, before), match(objects, after))
+    now, sides = matched[1], [*zip(matched, (before, after))]
+    own_before, own_after = (above(m.own, found.scores, score_thr) for m, found in sides)
+    seen = [above(m.anything, found.scores, score_thr) >= 0 for m, found in sides]
 
-    iou = ious[1]
+    iou = now.iou * (after.scores > score_thr)
     lost_its_own = (own_before >= 0) & (own_after < 0)
+    other_class = objects.labels[:, None] != after.labels
     left_over = ~np.isin(np.arange(len(after.labels)), own_after)
     nearest = iou == iou.max(0, initial=0.0)
-    new_names = _match(
-        iou * (lost_its_own[:, None] & ~same[1] & left_over & nearest), after.scores
-    )
+    new_names = greedy(
+        iou * (lost_its_own[:, None] & other_class & left_over & nearest), after.scores)
 
     fates = []
     for i, label in enumerate(objects.labels.tolist()):
@@ -148,6 +127,6 @@ def box_fates(objects: Objects, before: Detections, after: Detections, roles: Se
                     (bool(seen[0][i]), bool(seen[1][i])))
         )  # fmt: skip
 
-    ghosts = np.flatnonzero(_ghosts(objects, before, after, score_thr))
+    ghosts = np.flatnonzero(_ghosts(objects, before, after, now, score_thr))
     return fates + [BoxFate('ghost', int(after.labels[i]), after=i)
                     for i in ghosts.tolist() if i not in new_names]

@@ -51,7 +51,7 @@ class Detections(NamedTuple):
             x.detach().cpu().numpy() if hasattr(x, 'detach') else np.asarray(x)
             for x in fields
         )
-        return cls(bboxes.reshape(-1, 4).astype(float), scores, labels.astype(int))
+        return cls(bboxes.reshape(-1, 4).astype(float), scores.astype(float), labels.astype(int))
 
 
 def overlaps(a: np.ndarray, b: np.ndarray, mode: str = 'iou') -> np.ndarray:

@@ -20,6 +20,7 @@ from gslora_det.visualization.fate_marks import (
     marks_truth,
 )
 from gslora_det.visualization.labels import Label, draw_labels, font, label_size
+from gslora_det.visualization.legend import draw_legend
 from gslora_det.visualization.outlines import INK, PAPER, draw_outline
 
 MIN_SIDE = 384  # pixels; smaller pictures are enlarged so that labels fit
@@ -88,14 +89,20 @@ def draw_panels(
     Raises:
         ValueError: If the image is not as described.
     """
+    fates = box_fates(objects, before, after, roles, score_thr)
+    return _drawn(image, _marks(objects, before, after, fates, roles, classes, score_thr))
+
+
+def _marks(objects, before, after, fates, roles, classes, score_thr) -> dict[str, list[Mark]]:
+    return dict(before=marks_before(before, classes, roles, score_thr),
+                after=marks_after(fates, before, after, classes, roles, score_thr),
+                truth=marks_truth(objects, fates, classes, roles))
+
+
+def _drawn(image: np.ndarray, marks: dict[str, list[Mark]]) -> dict[str, np.ndarray]:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise ValueError(
-            f'image must be uint8 of shape (H, W, 3), got {image.dtype} {image.shape}'
-        )
-    fates = box_fates(objects, before, after, roles, score_thr)
-    marks = dict(before=marks_before(before, classes, roles, score_thr),
-                 after=marks_after(fates, before, after, classes, roles, score_thr),
-                 truth=marks_truth(objects, fates, classes, roles))
+            f'image must be uint8 of shape (H, W, 3), got {image.dtype} {image.shape}')
     picture = Image.fromarray(image)
     scale, size = _scale_and_font(picture.size, list(marks.values()))
     return {name: np.asarray(_panel(picture, found, scale, size)) for name, found in marks.items()}
@@ -111,22 +118,27 @@ def draw_erased_boxes(
     image: np.ndarray, objects: Objects, before: Detections, after: Detections,
     roles: Sequence[str], classes: Sequence[str], score_thr: float = 0.3
 ) -> np.ndarray:  # fmt: skip
-    """Draw 'before | after | ground truth', each under a caption, side by side.
+    """Draw 'before | after | ground truth', each under a caption, side by side over a legend.
 
-    Takes the arguments of :func:`draw_panels`, whose panels it puts together.
+    Takes the arguments of :func:`draw_panels`, whose panels it puts together. The legend names
+    the marks that the picture has.
 
     Returns:
         RGB, uint8.
     """
-    panels = draw_panels(image, objects, before, after, roles, classes, score_thr)
     fates = box_fates(objects, before, after, roles, score_thr)
+    marks = _marks(objects, before, after, fates, roles, classes, score_thr)
+    panels = _drawn(image, marks)
     captions = ('before', _caption_after(fates), 'ground truth')
     height, width = panels['before'].shape[:2]
     size = max(MIN_FONT, round(min(height, width) / 30))
     longest = max(font(size).getlength(caption) for caption in captions)
     face = font(int(size * min(1, width / longest)))
     row, gutter = round(1.8 * size), max(8, width // 80)
-    canvas = Image.new('RGB', (3 * width + 2 * gutter, height + row), PAPER)
+    styles = {mark.style for found in marks.values() for mark in found}
+    legend = draw_legend(styles, 3 * width + 2 * gutter, size)
+    canvas = Image.new('RGB', (legend.width, row + height + legend.height), PAPER)
+    canvas.paste(legend, (0, row + height))
     draw = ImageDraw.Draw(canvas)
     for i, (panel, caption) in enumerate(zip(panels.values(), captions)):
         x = i * (width + gutter)

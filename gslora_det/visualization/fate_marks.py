@@ -19,6 +19,10 @@ UNWANTED = Style(YELLOW, INK, width=5, fill=YELLOW)  # found, but should not be
 LOST = UNWANTED._replace(dashed=True)  # should be found, but is not
 # What the picture is about is drawn last (on top) and labelled first.
 ORDER = (MISSED, RETAINED, TARGET, ERASED, LOST, UNWANTED)
+MEANINGS = {  # in the order of a legend
+    RETAINED: 'to keep', TARGET: 'to erase', ERASED: 'erased: not found any more',
+    LOST: 'lost: to keep, but not found any more', UNWANTED: 'found, but should not be',
+    MISSED: 'not found by the original either'}
 
 
 class Mark(NamedTuple):

@@ -4,10 +4,13 @@ import shutil
 import pytest
 from support import CHECKPOINT
 
+import gslora_det
 from gslora_det.checks.doctor import diagnose
 from gslora_det.checks.verification import verification
-from gslora_det.engine.record import save_record
+from gslora_det.checks.verification import verify as verify_and_keep
+from gslora_det.engine.record import read_record, save_record
 from gslora_det.engine.sequence import UnlearningSequence
+from gslora_det.engine.verification_record import read_verification
 from gslora_det.files import read_json, write_json
 
 
@@ -169,3 +172,36 @@ def test_the_record_says_with_what_it_was_done(finished):
     assert run['seed'] == 0 and run['processes'] == 1 and len(run['code']['sha256']) == 64
     assert {'torch', 'mmdet', 'mmengine', 'mmcv', 'numpy'} <= set(run['packages'])
     assert run['started'] < run['finished']
+
+
+def test_what_was_found_is_kept_for_the_report(folder, capsys):
+    assert verify_and_keep(folder, metrics=False)
+    lines = capsys.readouterr().out.splitlines()
+    found = read_verification(folder, read_record(folder))
+    assert [f'PASS  {check["name"]}: {check["found"]}' for check in found['checks']] == lines
+    assert found['current'] and not found['metrics']
+    assert found['code']['version'] == gslora_det.__version__
+    adapter = folder / 'task_1/adapter.safetensors'
+    adapter.write_bytes(adapter.read_bytes() + b'x')
+    assert not verify_and_keep(folder, metrics=False)
+    wrong = [check['name'] for check in read_verification(folder, read_record(folder))['checks']
+             if not check['passed']]
+    assert wrong == ['task 1: adapter']
+
+
+def test_a_verification_of_another_state_is_told(folder):
+    assert read_verification(folder, read_record(folder)) is None
+    verify_and_keep(folder, metrics=False)
+    change(folder, lambda record: record.update(name='another'))
+    assert not read_verification(folder, read_record(folder))['current']
+    verify_and_keep(folder, metrics=False)
+    assert read_verification(folder, read_record(folder))['current']
+    (folder / 'attacks.json').write_text('{}')
+    assert not read_verification(folder, read_record(folder))['current']
+
+
+@pytest.mark.parametrize('content', ['[]', '{"format_version": 2}', '{"format_version": 1}'])
+def test_a_damaged_verification_is_refused(folder, content):
+    (folder / 'verification.json').write_text(content)
+    with pytest.raises(ValueError, match='verification.json is no verification that this package'):
+        read_verification(folder, read_record(folder))

@@ -83,10 +83,12 @@ def test_classes_on_the_command_line(plain_config, tmp_path):
     result = run_tool(
         ROOT / 'gslora_det_cli/__main__.py', 'erase', plain_config, '--checkpoint', CHECKPOINT,
         '--classes', 'digit 7', 'Greek pi', '--classes', 'Latin R', '--work-dir', 'run',
+        '--requester', 'J. Doe', '--request-id', '7',
         '--cfg-options', *SMALL, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     record = read_json(tmp_path / 'run/sequence.json')
     assert record['request'] == [['digit 7', 'Greek pi'], ['Latin R']]
+    assert record['filing'] == dict(requester='J. Doe', request_id='7', operator=None)
     assert record['method_config']['margin'] == 5.0 and len(record['tasks']) == 2
 
 

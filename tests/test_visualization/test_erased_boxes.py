@@ -5,12 +5,15 @@ import pytest
 
 from gslora_det.evaluation import Detections, Objects, class_roles
 from gslora_det.visualization import draw_erased_boxes, draw_panels
+from gslora_det.visualization.fate_marks import MEANINGS
 from gslora_det.visualization.labels import class_colour
+from gslora_det.visualization.legend import draw_legend
 
 CLASSES = ('person', 'horse', 'cat')
 PERSON, HORSE, CAT = range(3)
 ROLES = class_roles(CLASSES, ['horse'])
 VERMILLION, YELLOW = (0xD5, 0x5E, 0x00), (0xF0, 0xE4, 0x42)
+BLUE, GREY = (0x00, 0x72, 0xB2), (0x55, 0x55, 0x55)
 HORSE_BOX, CAT_BOX = (20, 30, 90, 90, HORSE, .9), (30, 60, 120, 120, CAT, .9)
 
 
@@ -35,12 +38,38 @@ def count(picture, colour):
 def test_small_pictures_are_enlarged_by_a_whole_factor(size, scale):
     picture = draw([], [], size, function=draw_erased_boxes)
     grey = (picture == 127).all(-1)
-    assert grey[-1].sum() == 3 * size[1] * scale
+    assert grey.sum(1).max() == 3 * size[1] * scale
     assert grey[:, 0].sum() == size[0] * scale
-    assert not grey[0, 0]  # the caption row
+    assert not grey[0, 0] and not grey[-1].any()  # the rows of captions and of the legend
     for panel in draw([], [], size).values():
         assert panel.shape == (size[0] * scale, size[1] * scale, 3)
         assert panel.dtype == np.uint8 and (panel == 127).all()
+
+
+def legend_of(before, after):
+    """The rows below the panels, of an image of 400 pixels that keeps its size."""
+    picture = draw(before, after, (400, 400), function=draw_erased_boxes)
+    bottom = np.flatnonzero((picture == 127).all(-1).any(1)).max()
+    return picture[bottom + 1:]
+
+
+def test_the_legend_names_the_marks_that_there_are():
+    success = legend_of([HORSE_BOX, CAT_BOX], [CAT_BOX])
+    assert count(success, VERMILLION) and count(success, BLUE) and not count(success, YELLOW)
+    # One outline is whole, the other dashed.
+    assert count(success, BLUE) < count(success, VERMILLION) < 2.5 * count(success, BLUE)
+    harm = legend_of([HORSE_BOX, CAT_BOX], [HORSE_BOX])
+    assert count(harm, YELLOW) > count(success, BLUE) and not count(success, GREY)
+    nothing = legend_of([], [])
+    assert not any(count(nothing, colour) for colour in (VERMILLION, BLUE, YELLOW))
+
+
+@pytest.mark.parametrize('width', [2500, 500, 120])
+def test_a_legend_fits_its_width(width):
+    legend = np.asarray(draw_legend(MEANINGS, width, 15))
+    assert legend.shape[1] == width and (legend[:, -1] == 255).all()
+    assert (legend[-1] == 255).all() and all(count(legend, c) for c in (BLUE, VERMILLION, YELLOW))
+    assert (legend.shape[0] > 30) == (width < 2000)  # more than one row
 
 
 def test_outlines_tell_the_fates():

@@ -5,7 +5,14 @@ from mmdet.registry import HOOKS
 from mmengine.runner import Runner
 
 from gslora_det.engine.hooks.detections_hook import DetectionsHook
-from gslora_det.evaluation import Detections, Objects, box_fates, class_roles, found_again
+from gslora_det.evaluation import (
+    ComparedImage,
+    Detections,
+    Objects,
+    box_fates,
+    class_roles,
+    found_again,
+)
 from gslora_det.files import read_json
 
 
@@ -41,11 +48,14 @@ class FatesHook(DetectionsHook):
         dataset = runner.val_dataloader.dataset
         classes = dataset.metainfo['classes']
         roles = class_roles(classes, self.split['forgotten'], self.split['old'])
-        infos = [dataset.get_data_info(index) for index in range(len(dataset))]
+        images = []
+        for info in map(dataset.get_data_info, range(len(dataset))):
+            key = str(info['img_id'])
+            images.append(ComparedImage.of(
+                Objects.of(info), detections(before[key]), detections(found[key])))
         for score_thr in self.score_thrs:
-            fates = (fate for info in infos for fate in box_fates(
-                Objects.of(info), detections(before[str(info['img_id'])]),
-                detections(found[str(info['img_id'])]), roles, score_thr))
+            fates = (fate for image in images for fate in box_fates(
+                image.objects, *image.detections, roles, score_thr, image.matched))
             self.counts[f'{score_thr:g}'] = found_again(fates, roles)
 
 

@@ -1,0 +1,31 @@
+"""Who asked for an erasure, under which number, and who carried it out: free text, optional."""
+
+from typing import Any, Dict, Mapping, Optional
+
+FILING = ('requester', 'request_id', 'operator')  # settings of ``sequence``
+
+
+def filing_of(settings: Mapping[str, Any]) -> Dict[str, Optional[str]]:
+    """The texts among the settings of a sequence, None where there is none."""
+    return {key: settings.get(key) for key in FILING}
+
+
+def filled_in(record: Mapping[str, Any], given: Mapping[str, Any],
+              where: object) -> Dict[str, Optional[str]]:
+    """What a record says, and what is given now where it says nothing.
+
+    Args:
+        record (dict): The content of ``sequence.json``; earlier versions have no ``filing``.
+        given (dict): By name a text, or None.
+        where (Path): The run, for the message.
+
+    Raises:
+        ValueError: What is given contradicts the record; one line says so.
+    """
+    known = filing_of(record.get('filing') or {})
+    for key, text in filing_of(given).items():
+        if text is not None and known[key] not in (None, text):
+            raise ValueError(f'{key} is {text!r}, but {where} was begun with {known[key]!r}: '
+                             'leave it out')
+    return {key: text if known[key] is None else known[key]
+            for key, text in filing_of(given).items()}

@@ -1,0 +1,106 @@
+"""What makes a report fit for the files: who and when, with what, and what is not shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gslora_det.words import plural
+
+NOT_RECORDED = 'not recorded'
+
+
+def facts(run) -> list[tuple[str, str]]:
+    """Who asked, who carried it out, when, and whether it was verified: titles and texts.
+
+    Args:
+        run (Run): See :class:`gslora_det.reporting.Run`.
+    """
+    recorded, starts = run.record.get('filing') or {}, run.record.get('runs') or ()
+
+    def text(key: str) -> str:
+        given = (run.filing or recorded).get(key)
+        if given is None:
+            return NOT_RECORDED
+        return given if recorded.get(key) == given else f'{given} (said for this report)'
+
+    return [
+        ('Requester', text('requester')), ('Request', text('request_id')),
+        ('Carried out by', text('operator')),
+        ('Begun', _time(starts[0]['started']) if starts else NOT_RECORDED),
+        ('Ended', _time(starts[-1].get('finished')) if starts else NOT_RECORDED),
+        ('Verified', verified(run.verification)[0])]
+
+
+def _time(moment: str | None) -> str:
+    """``'2026-11-26 11:55 UTC'`` of ISO 8601."""
+    return f'{moment[:10]} {moment[11:16]} UTC' if moment else 'not yet'
+
+
+def verified(found: Mapping | None) -> tuple[str, bool]:
+    """What ``tools/verify.py`` found, in words, and whether all is well.
+
+    Args:
+        found: See :func:`gslora_det.engine.verification_record.read_verification`.
+    """
+    if found is None:
+        return 'not verified', False
+    date, checks = _time(found['date']), found['checks']
+    if not found['current']:
+        return f'not verified: the records were changed after the verification of {date}', False
+    wrong = [check['name'] for check in checks if not check['passed']]
+    if wrong:
+        return (f'{date}: {len(wrong)} of {plural(len(checks), "check")} failed '
+                f'({"; ".join(wrong)})', False)
+    rest = '; metrics measured again' if found['metrics'] else '; files alone, no metrics'
+    return f'{date}: {plural(len(checks), "check")} passed{rest}', True
+
+
+def made_with(record: dict) -> list[tuple[str, list[str]]]:
+    """With what a run was done: titles, and a text for each start of it."""
+    starts = record.get('runs') or ()
+    data = (record.get('settings') or {}).get('data') or {}
+
+    def said(text, start) -> str:
+        try:
+            return text(start)
+        except KeyError:  # an earlier version wrote the record
+            return NOT_RECORDED
+
+    def each(text) -> list[str]:
+        return [*dict.fromkeys(said(text, start) for start in starts)] or [NOT_RECORDED]
+
+    return [
+        ('Starts', [f'{_time(start["started"])} to {_time(start.get("finished"))}'
+                    for start in starts] or [NOT_RECORDED]),
+        ('Device', each(lambda start: f'{start["device"]}, '
+                        f'{plural(start["processes"], "process")}')),
+        ('Seed', each(lambda start: str(start['seed']))),
+        ('Versions', each(lambda start: ', '.join(
+            [f'Python {start["python"]}', f'gslora_det {start["code"]["version"]}',
+             *(f'{name} {version}' for name, version in start['packages'].items())]))),
+        ('Source code', each(lambda start: 'SHA-256 of the package’s Python files '
+                             f'{start["code"]["sha256"]}')),
+        *((f'Annotations of the {title} images',
+           [f'SHA-256 {data[key]["annotations_sha256"]}' if key in data else NOT_RECORDED])
+          for key, title in (('train', 'training'), ('val', 'validation')))]
+
+
+def not_shown(run, back) -> list[str]:
+    """What a reader may not conclude from the page, in sentences.
+
+    Args:
+        run (Run): See :class:`gslora_det.reporting.Run`.
+        back (Answer): The answer to whether the classes can be brought back.
+    """
+    images = (plural(run.gallery.num_images, 'validation image') if run.gallery
+              else 'the validation images')
+    attacks = ('Whether the forgotten classes can be brought back: no attack was made.'
+               if not run.attacks else
+               f'Whether the forgotten classes can be brought back: {back.word.lower()}.'
+               if back.level == 'unknown' else 'What other attacks would bring back.')
+    text, well = verified(run.verification)
+    return [attacks,
+            'That the information is gone from the model, or cannot be relearned.',
+            'That the original model and the training data were deleted.',
+            f'What the detector reports on other images than {images}.',
+            *([] if well else [f'That files and numbers are what the record says: {text}.'])]

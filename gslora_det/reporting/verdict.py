@@ -1,0 +1,203 @@
+"""The verdict on a sequence in plain words: did it work, did the rest suffer, does it stay so?"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from gslora_det.evaluation import LEAST_AP, mean_ap
+from gslora_det.reporting.answer import FAIR_COST, GONE, NAMED, PARTLY_GONE, SMALL_COST, Answer
+from gslora_det.reporting.attacks import brought_back
+from gslora_det.reporting.erased_sets import erased_sets
+from gslora_det.reporting.fates import found_forgotten, found_retained, lost_above
+from gslora_det.words import percent, plural, share
+
+
+class Verdict(NamedTuple):
+    """A headline and four answers: did it work, did the rest suffer, did it stay erased during
+    later requests, can it be brought back."""
+
+    headline: str
+    answers: tuple[Answer, Answer, Answer, Answer]
+
+
+def _shares(before, after, found) -> tuple[list[float], str]:
+    """Shares of the original by AP and, where counted, by objects; and how the page says it."""
+    shares = [after / before]
+    text = f' (AP {percent(before)} before, {percent(after)} now)'
+    if found and found.before:
+        shares.append(found.share)
+        text += (f'; by count, {share(found.share)} ({found.own_name:,} of '
+                 f'{plural(found.before, "object")})')
+    return shares, f'{share(shares[0])}{text}.'
+
+
+def _not_measured(question, role, before, rule) -> Answer:
+    return Answer(question, 'unknown', 'Not measured',
+                  'It cannot be judged: the original finds nothing, or next to nothing, of the '
+                  f'{role} classes in the validation images (AP {percent(before)}).', rule)
+
+
+def _erasure(record, found) -> Answer:
+    question = 'Did it work?'
+    rule = (f'Yes if at most {share(GONE, 0)} of the original is left on average, in part if at '
+            f'most {share(PARTLY_GONE, 0)}.')
+    names = [name for task in record['tasks'] for name in task['forgotten']]
+    first, last = record['original']['per_class'], record['tasks'][-1]['per_class']
+    before, after = mean_ap(first, names), mean_ap(last, names)
+    if (before or 0) < LEAST_AP or after is None:
+        return _not_measured(question, 'forgotten', before, rule)
+    shares, text = _shares(before, after, found)
+    text = f'Left of the {plural(len(names), "forgotten class")}: by AP, {text}'
+    left = {name: last[name] / first[name] for name in names
+            if (first[name] or 0) >= LEAST_AP and last[name] is not None}
+    above = sorted((name for name in left if left[name] > GONE), key=left.get, reverse=True)
+    if above:
+        text += (f' Taken alone, {len(above)} of the {len(names)} '
+                 f'{"is" if len(above) == 1 else "are"} above {share(GONE, 0)}: ')
+        text += ', '.join(f'“{name}” {share(left[name])}' for name in above[:NAMED])
+        text += ', …' if len(above) > NAMED else '.'
+    else:
+        worst = max(left, key=left.get)
+        text += (f' None is above {share(GONE, 0)} taken alone; the least completely forgotten '
+                 f'is “{worst}”: {share(left[worst])}.')
+    if max(shares) <= GONE:
+        return Answer(question, 'good', 'Yes, on average' if above else 'Yes', text, rule)
+    if max(shares) <= PARTLY_GONE:
+        return Answer(question, 'fair', 'In part', text, rule)
+    return Answer(question, 'bad', 'No', text, rule)
+
+
+def _cost(record, found) -> Answer:
+    question, task = 'Did the rest suffer?', record['tasks'][-1]
+    rule = (f'Hardly if at least {share(SMALL_COST, 0)} of the original is kept, noticeably if at '
+            f'least {share(FAIR_COST, 0)}, otherwise badly.')
+    forgotten = {name for entry in record['tasks'] for name in entry['forgotten']}
+    forgotten.update(record.get('erased_before', ()))
+    first, last = record['original']['per_class'], task['per_class']
+    before, after = task['original']['AP_retained'], task['metrics']['AP_retained']
+    if (before or 0) < LEAST_AP or after is None:
+        return _not_measured(question, 'retained', before, rule)
+    shares, text = _shares(before, after, found)
+    losses = {name: first[name] - last[name] for name in last
+              if name not in forgotten and last[name] is not None}
+    worst = max(losses, key=losses.get)
+    text = (f'Kept of the {plural(len(last) - len(forgotten), "retained class")}: by AP, {text} '
+            f'Hit hardest is “{worst}”: AP {percent(first[worst])} before, '
+            f'{percent(last[worst])} now.{lost_above(task)}')
+    if min(shares) >= SMALL_COST:
+        return Answer(question, 'good', 'Hardly', text, rule)
+    if min(shares) >= FAIR_COST:
+        return Answer(question, 'fair', 'Noticeably', text, rule)
+    return Answer(question, 'bad', 'Badly', text, rule)
+
+
+def _stay(record) -> Answer:
+    question = 'Did it stay erased during later requests?'
+    rule = (f'A forgotten set comes back when it has more than {share(GONE, 0)} of its original '
+            'AP after a later request.')
+    later = [
+        (after / row.before, after, row, number)
+        for row in erased_sets(record) if (row.before or 0) >= LEAST_AP
+        and row.after[row.task - 1] is not None and row.after[row.task - 1] <= GONE * row.before
+        for number, after in enumerate(row.after[row.task:], row.task + 1)
+    ]
+    if len(record['tasks']) == 1:
+        return Answer(question, 'unknown', 'Not tested',
+                      'One request was carried out: nothing came later.', rule)
+    if not later:
+        return Answer(question, 'unknown', 'Nothing to judge',
+                      'No request before the last one erased classes that the original finds.',
+                      rule)
+    left, after, row, number = max(later, key=lambda x: x[0])
+    back = len({row.task for left, _, row, _ in later if left > GONE})
+    text = (f'{plural(back, "set") if back else "None"} came back. The highest is AP '
+            f'{percent(after)}, {share(left)} of the original {percent(row.before)}: the set of '
+            f'request {row.task}, after request {number}.')
+    level, word = ('bad', 'No') if back else ('good', 'Yes')
+    return Answer(question, level, word, text, rule)
+
+
+_HEADLINES = {  # by the levels of erasure and cost
+    ('good', 'good'): 'It worked, and the rest hardly suffered',
+    ('good', 'fair'): 'It worked, but the rest suffered noticeably',
+    ('good', 'bad'): 'It worked, but the rest suffered badly',
+    ('fair', 'good'): 'It worked only in part',
+    ('fair', 'fair'): 'It worked only in part, and the rest suffered noticeably',
+    ('fair', 'bad'): 'It worked only in part, and the rest suffered badly',
+    ('bad', 'good'): 'It did not work',
+    ('bad', 'fair'): 'It did not work, and the rest suffered noticeably',
+    ('bad', 'bad'): 'It did not work, and the rest suffered badly',
+}
+
+
+# What the headline of an unfinished sequence adds, by the level of the answer.
+_FINDINGS = (
+    dict(fair='they are gone only in part', bad='they are not gone',
+         unknown='what is left of them cannot be judged'),
+    dict(fair='the rest suffered noticeably', bad='the rest suffered badly',
+         unknown='what is kept of the rest cannot be judged'),
+    dict(bad='forgotten classes came back'),
+    dict(fair='attacks bring forgotten classes back in part',
+         bad='attacks bring forgotten classes back'),
+)
+
+
+def so_far(record) -> str:
+    """``'30 of 70'``, the classes erased of those to be erased; empty if all requests are done.
+
+    Args:
+        record (dict): The content of ``sequence.json``.
+    """
+    done, asked = record['tasks'], record['request']
+    if len(done) >= len(asked):
+        return ''
+    return f'{sum(len(task["forgotten"]) for task in done)} of {sum(map(len, asked))}'
+
+
+def _unfinished(record, answers) -> Verdict:
+    """The verdict while requests are left: what is wrong is said, nothing is a success yet."""
+    progress = so_far(record)
+    findings = [words[answer.level] for words, answer in zip(_FINDINGS, answers)
+                if answer.level in words]
+    headline = f'{progress} requested so far'
+    if findings:
+        headline += f', but {", and ".join(findings)}'
+    erasure, cost, stay, back = answers
+    words = (f'{progress} so far',
+             cost.word if cost.level == 'unknown' else f'{cost.word} so far',
+             *(f'{answer.word} so far' if answer.level == 'good' else answer.word
+               for answer in (stay, back)))
+    erasure = erasure._replace(
+        text=f'{progress} classes, in {len(record["tasks"])} of '
+             f'{plural(len(record["request"]), "request")}. {erasure.text}',
+        rule=f'To be answered after the last request: {erasure.rule[0].lower()}'
+             f'{erasure.rule[1:]}')
+    return Verdict(headline, tuple(
+        answer._replace(word=word, level='unknown' if answer.level == 'good' else answer.level)
+        for answer, word in zip((erasure, cost, stay, back), words)))
+
+
+def verdict(record, roles=None, attacks=()) -> Verdict:
+    """Judges the state after the last task, over all validation images.
+
+    An unfinished sequence is never called a success: its headline and its first answer say how
+    far it is. Two measures tell what is left and what is kept, AP and the count of objects; where
+    both are known, the worse one decides.
+
+    Args:
+        record (dict): The content of ``sequence.json`` with at least one task.
+        roles (dict, optional): Role to fate to count, see ``fate_summary``; without it only
+            AP decides.
+        attacks (list[dict]): The entries of ``attacks.json``, where attacks were made.
+    """
+    answers = (_erasure(record, roles and found_forgotten(roles)),
+               _cost(record, roles and found_retained(roles)), _stay(record),
+               brought_back(record, attacks))
+    if so_far(record):
+        return _unfinished(record, answers)
+    headline = _HEADLINES.get((answers[0].level, answers[1].level), 'It cannot be judged')
+    if answers[2].level == 'bad':
+        headline += ', and forgotten classes came back'
+    if answers[3].level in _FINDINGS[3] and answers[0].level in ('good', 'fair'):
+        headline += f'; {_FINDINGS[3][answers[3].level]}'
+    return Verdict(headline, answers)
