@@ -27,8 +27,8 @@ def check_packages() -> None:
     """
     missing = [name for name in ('onnx', 'onnxruntime') if find_spec(name) is None]
     if missing:
-        raise ValueError(f'ONNX export needs {" and ".join(missing)}: pip install '
-                         '-c constraints.txt -e ".[onnx]", or pip install onnx onnxruntime')
+        raise ValueError(f'ONNX export needs {" and ".join(missing)}: pip install onnx '
+                         'onnxruntime')
 
 
 def export_onnx(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),

@@ -62,8 +62,8 @@ def graph_of(detector: nn.Module, image: Tensor) -> bytes:
             model = Predict(detector, tuple(image.shape[2:])).eval()
             with traceable():
                 traced = torch.jit.trace(model, (image, ), check_trace=False)
-            foreign = {node.pyname() for node in
-                       traced.inlined_graph.findAllNodes('prim::PythonOp')}
+            graph = traced.inlined_graph  # which its nodes do not keep alive
+            foreign = {node.pyname() for node in graph.findAllNodes('prim::PythonOp')}
             if foreign:
                 raise ValueError(f'it has no operator for {", ".join(sorted(foreign))}')
             # The exporter without dynamo: the other one follows no branch on what is found.

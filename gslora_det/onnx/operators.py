@@ -79,7 +79,7 @@ class _AsForAnyImage(TorchFunctionMode):
     def __torch_function__(self, func, types, args=(), kwargs=None):
         alone = len(args) == 1 and not kwargs
         if func is torch.Tensor.numel:
-            return 1  # there may be some
+            return max(int(func(*args)), 1)  # there may be some
         if func is torch.Tensor.all and alone:
             return torch.tensor(False)  # some may be too small
         if func is torch.Tensor.max and alone:  # NMS keeps classes apart by it: 0 does for none
@@ -89,6 +89,8 @@ class _AsForAnyImage(TorchFunctionMode):
         if func is torch.Tensor.reshape and len(args) == 3 and args[2] == -1 and args[1] > 0:
             # Of no boxes at all, ONNX could not tell how long a row is.
             return args[0].reshape(args[1], int(args[0].numel()) // int(args[1]))
+        if func is torch.Tensor.squeeze and len(args) == 2 and args[0].shape[args[1]] == 1:
+            return args[0].select(args[1], 0)  # ONNX would ask at run time whether it is one
         return func(*args, **(kwargs or {}))
 
 
