@@ -26,6 +26,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if not args.out and not args.onnx:
         parser.error('name the file to write: OUT, --onnx or both')
+    if args.half and not args.out:
+        parser.error('--half is of OUT: an ONNX file is in single precision')
     return args
 
 

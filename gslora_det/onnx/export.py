@@ -56,6 +56,8 @@ def export_onnx(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (
     from gslora_det.onnx.check import largest_difference
 
     check_writable(out)
+    if shape and min(shape) < 1:
+        raise ValueError(f'--shape is {shape[0]} {shape[1]}: set a height and a width from 1 on')
     if Path(out).exists():
         raise ValueError(f'{out} exists: remove it, or name another file')
     with quiet():

@@ -77,20 +77,20 @@ class _AsForAnyImage(TorchFunctionMode):
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        alone = len(args) == 1 and not kwargs
+        alone, option = len(args) == 1 and not kwargs, args[1] if len(args) > 1 else None
         if func is torch.Tensor.numel:
             return max(int(func(*args)), 1)  # there may be some
         if func is torch.Tensor.all and alone:
             return torch.tensor(False)  # some may be too small
         if func is torch.Tensor.max and alone:  # NMS keeps classes apart by it: 0 does for none
             return torch.cat([args[0].flatten(), args[0].new_zeros(1)]).max()
-        if func is torch.Tensor.split and isinstance(args[1], tuple) and len(args[1]) == 1:
+        if func is torch.Tensor.split and isinstance(option, tuple) and len(option) == 1:
             return args[:1]  # the boxes of one image, however many
-        if func is torch.Tensor.reshape and len(args) == 3 and args[2] == -1 and args[1] > 0:
+        if func is torch.Tensor.reshape and len(args) == 3 and args[2] == -1 and option > 0:
             # Of no boxes at all, ONNX could not tell how long a row is.
-            return args[0].reshape(args[1], int(args[0].numel()) // int(args[1]))
-        if func is torch.Tensor.squeeze and len(args) == 2 and args[0].shape[args[1]] == 1:
-            return args[0].select(args[1], 0)  # ONNX would ask at run time whether it is one
+            return args[0].reshape(option, int(args[0].numel()) // int(option))
+        if func is torch.Tensor.squeeze and len(args) == 2 and args[0].shape[option] == 1:
+            return args[0].select(option, 0)  # ONNX would ask at run time whether it is one
         return func(*args, **(kwargs or {}))
 
 
@@ -100,5 +100,6 @@ def traceable() -> Iterator[None]:
     with mock.patch.object(_NMS, 'NMSop', SimpleNamespace(apply=torch.ops.gslora_det.nms)), \
             mock.patch.object(_ROI_ALIGN, 'roi_align', torch.ops.gslora_det.roi_align), \
             mock.patch.object(misc, 'min', lambda most, found: most, create=True), \
-            _AsForAnyImage():  # a slice ends where there is no more: `min` is not needed
+            _AsForAnyImage():
+        # `filter_scores_and_topk` slices up to the smaller of two; a slice ends by itself.
         yield
