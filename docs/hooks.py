@@ -10,7 +10,7 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 LINKED = ('*.md', 'LICENSE', 'notebooks/*.ipynb', 'configs/**/*.py')
-COMING = {'photos.md': 'Photographs', 'onnx.md': 'ONNX'}  # pages that are not written yet
+COMING = {'photos.md': 'Photographs'}  # pages that are not written yet
 
 
 def on_files(files, config):

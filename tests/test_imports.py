@@ -17,7 +17,7 @@ FLOORS = (
     ('models', 'config_file'),
     ('engine', ),
     # Of the checks, these run what the others and the engine make of a config.
-    ('comparison', 'attacks', 'checks.doctor', 'checks.verification'),
+    ('comparison', 'attacks', 'onnx', 'checks.doctor', 'checks.verification'),
     ('reporting.build', ),
     ('api', ),
 )

@@ -3,11 +3,12 @@
 import copy
 import json
 from pathlib import Path
-from typing import Sequence
+from typing import Sequence, Tuple
 
 import torch
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
+from torch import nn
 
 from gslora_det.class_rows import reset_rows_
 from gslora_det.files import check_writable
@@ -22,8 +23,6 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
            half: bool = False) -> None:
     """Writes a plain MMDet checkpoint of a detector, with adapters folded in.
 
-    What it says of its task is what the last adapter says, or the weights without any.
-
     Args:
         cfg (Config): Names the detector and the data set's classes.
         weights (str): Weights of the plain detector.
@@ -32,14 +31,35 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
         half (bool): Store half-precision weights.
 
     Raises:
-        CheckpointError: A file does not fit the detector, or an adapter was trained on other
-            weights than those it would be folded into; nothing is written.
+        CheckpointError: As :func:`merged`; nothing is written.
     """
     check_writable(out)
+    detector, meta = merged(cfg, weights, adapters)
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    save_weights(detector.state_dict(), out, meta, half)
+
+
+def merged(cfg: Config, weights: str, adapters: Sequence[str] = ()) -> Tuple[nn.Module, dict]:
+    """A plain detector with adapters folded in, and what a checkpoint of it says of itself.
+
+    What is said of its task is what the last adapter says, or the weights without any.
+
+    Args:
+        cfg (Config): Names the detector and the data set's classes.
+        weights (str): Weights of the plain detector.
+        adapters (list[str]): Adapters to fold in, in the order of their tasks.
+
+    Returns:
+        tuple: The detector, and its ``dataset_meta`` beside those of ``FACTS`` that are known.
+
+    Raises:
+        CheckpointError: A file does not fit the detector, or an adapter was trained on other
+            weights than those it would be folded into.
+    """
     check_exists(weights)
     detector = MODELS.build(copy.deepcopy(cfg.model))  # MMDet writes into its config
     load_weights(detector, weights)
-    state, stated = detector.state_dict(), read_meta(weights)
+    state, stated = detector.state_dict(), read_meta(weights)  # the parameters, no copies
     known = stated
     digest, given = weights_digest(state), weights
     for adapter in adapters:
@@ -52,9 +72,7 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
     dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
     check_classes(stated, weights, dataset.metainfo['classes'])
     meta = {key: known[key] for key in FACTS if key in known}
-    meta['dataset_meta'] = dataset_meta(dataset)
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    save_weights(state, out, meta, half)
+    return detector, dict(meta, dataset_meta=dataset_meta(dataset))
 
 
 def _check_base(adapter: str, facts: dict, digest: str, given: str) -> None:
