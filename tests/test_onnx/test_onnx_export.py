@@ -53,7 +53,9 @@ def write_unlearned(path):
 
 
 def test_a_missing_package_is_said_before_anything_is_read(tmp_path):
-    result = run('-c', WITHOUT, ROOT / 'tools/export.py', CONFIG, 'gone.pth', '--onnx',
+    (tmp_path.parent / 'no_checkpoint.pth').touch()
+    result = run('-c', WITHOUT, ROOT / 'tools/export.py', CONFIG,
+                 tmp_path.parent / 'no_checkpoint.pth', '--onnx',
                  tmp_path / 'new/detector.onnx')
     assert result.returncode == 2 and not result.stdout and not list(tmp_path.iterdir())
     assert result.stderr == ('error: ONNX export needs onnx and onnxruntime: pip install onnx '
