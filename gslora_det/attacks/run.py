@@ -67,7 +67,7 @@ class AttackRun:
         done = len(self.sequence['tasks'])
         if not done:
             raise ValueError(f'{work_dir} has no finished task to attack: continue it with '
-                             'tools/train.py and --resume')
+                             'gslora erase and --resume')
         self.tasks = sorted(set(tasks or (1, done)))
         for task in self.tasks:
             if not 1 <= task <= done:

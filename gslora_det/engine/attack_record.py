@@ -26,7 +26,7 @@ def read_attacks(work_dir: Path) -> Optional[dict]:
             and isinstance(attacks.get('attacks'), list)
             and all(map(_is_entry, attacks['attacks']))):
         raise ValueError(f'{path} is no record of attacks that this package reads: move it away '
-                         'and run tools/attack.py again')
+                         'and run gslora attack again')
     return attacks
 
 
@@ -49,7 +49,7 @@ def check_attacks(work_dir: Path, attacks: dict, sequence: dict) -> None:
         if sha256 is None or sha256 != recorded.get(name):
             raise ValueError(
                 f'{Path(work_dir) / FILE_NAME} is of other weights than the sequence ({name}): '
-                f'move it away and run tools/attack.py {work_dir} again')
+                f'move it away and run gslora attack {work_dir} again')
 
 
 def _is_entry(entry: Any) -> bool:

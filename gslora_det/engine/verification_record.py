@@ -42,7 +42,7 @@ def read_verification(work_dir: Path, record: dict) -> Optional[dict]:
     found = read_json(path)
     if not _is_verification(found):
         raise ValueError(f'{path} is no verification that this package reads: remove it and run '
-                         f'tools/verify.py {work_dir} again')
+                         f'gslora verify {work_dir} again')
     return dict(found, current=found['of'] == _state(work_dir, record))
 
 

@@ -64,7 +64,7 @@ def brought_back(record, entries) -> Answer:
         return Answer('Can it be brought back?', level, word or _WORDS[level], text, rule)
 
     if not entries:
-        return answer('unknown', 'No attack was made. To test it, run: python tools/attack.py '
+        return answer('unknown', 'No attack was made. To test it, run: gslora attack '
                                  'WORK_DIR', 'Not tested')
     task = max(entry['task'] for entry in entries)
     erased = [*record.get('erased_before', ()),

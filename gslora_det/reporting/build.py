@@ -90,7 +90,7 @@ def _record(folder: Path) -> dict:
     record = read_record(folder)
     if not record['tasks']:
         raise ValueError(f'{folder} has no finished task to report: continue it with '
-                         'tools/train.py and --resume')
+                         'gslora erase and --resume')
     return record
 
 

@@ -37,7 +37,7 @@ def _time(moment: str | None) -> str:
 
 
 def verified(found: Mapping | None) -> tuple[str, bool]:
-    """What ``tools/verify.py`` found, in words, and whether all is well.
+    """What ``gslora verify`` found, in words, and whether all is well.
 
     Args:
         found: See :func:`gslora_det.engine.verification_record.read_verification`.

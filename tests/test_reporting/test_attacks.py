@@ -33,7 +33,7 @@ def of(*attacks, last=SUCCESS):
 
 def test_not_tested_names_the_command():
     assert of() == ('unknown', 'Not tested', 'No attack was made. To test it, run: python '
-                    'tools/attack.py WORK_DIR')
+                    'gslora attack WORK_DIR')
 
 
 @pytest.mark.parametrize('unlearned, level, word', [

@@ -146,7 +146,7 @@ def test_what_contradicts_the_record_ends_with_one_line(run, report, tmp_path):
 
 
 def test_what_verify_found_stands_on_the_page(run, report, tmp_path):
-    result = run_tool(ROOT / 'tools/verify.py', 'run', '--no-metrics', cwd=tmp_path)
+    result = run_tool(ROOT / 'gslora verify', 'run', '--no-metrics', cwd=tmp_path)
     assert result.returncode == 1  # the buffers of a record by hand are in no file
     code, error, page = report('--no-gallery')
     assert code == 0, error
@@ -188,7 +188,7 @@ def test_attacks_on_other_weights_end_with_one_line(attacks, report, name):
     attacks(detectors={**detectors, name: 64 * 'f'})
     assert report('--no-gallery') == (
         2, f'error: run/attacks.json is of other weights than the sequence ({name}): move it away '
-        'and run tools/attack.py run again\n', None)
+        'and run gslora attack run again\n', None)
 
 
 def test_a_damaged_record_of_attacks_ends_with_one_line(attacks, report):
