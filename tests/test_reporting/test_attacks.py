@@ -32,7 +32,7 @@ def of(*attacks, last=SUCCESS):
 
 
 def test_not_tested_names_the_command():
-    assert of() == ('unknown', 'Not tested', 'No attack was made. To test it, run: python '
+    assert of() == ('unknown', 'Not tested', 'No attack was made. To test it, run: '
                     'gslora attack WORK_DIR')
 
 

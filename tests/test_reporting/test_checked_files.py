@@ -146,7 +146,7 @@ def test_what_contradicts_the_record_ends_with_one_line(run, report, tmp_path):
 
 
 def test_what_verify_found_stands_on_the_page(run, report, tmp_path):
-    result = run_tool(ROOT / 'gslora verify', 'run', '--no-metrics', cwd=tmp_path)
+    result = run_tool(ROOT / 'tools/verify.py', 'run', '--no-metrics', cwd=tmp_path)
     assert result.returncode == 1  # the buffers of a record by hand are in no file
     code, error, page = report('--no-gallery')
     assert code == 0, error
