@@ -10,7 +10,7 @@ setup(
     long_description=Path(__file__).with_name('README.md').read_text('utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
-    python_requires='>=3.9',
+    python_requires='>=3.10',
     packages=find_packages(include=['gslora_det', 'gslora_det.*', 'gslora_det_cli']),
     package_data={
         'gslora_det.reporting': ['template/*'],

@@ -67,7 +67,7 @@ def inject_lora(module: nn.Module, rank: int, targets: Optional[Sequence[str]] =
 
     Args:
         module (nn.Module): The detector; changed in place.
-        rank (int): Rank of every update.
+        rank (int): Rank of every update; a layer that is too small for it takes its own rank.
         targets (list[str], optional): Patterns (``fnmatch``) over the names of Linear and
             Conv2d layers, such as ``'backbone.stages.*.ffn.layers.*'``; by default those of
             :func:`~gslora_det.lora.targets.default_targets`. Left out are grouped
@@ -85,8 +85,12 @@ def inject_lora(module: nn.Module, rank: int, targets: Optional[Sequence[str]] =
             fit; no layer is replaced then.
     """
     layers, names = _adaptable(module), lora_targets(module, targets)
-    lora = {layer: _LORA[type(layer)](layer, rank, lora_alpha)
-            for layer in dict.fromkeys(layers[name] for name in names)}
+    ranks = {layers[name]: min(layers[name].weight.flatten(1).shape) for name in names}
+    # A small layer, such as a class layer of few classes, takes its own rank beside larger ones.
+    ranks = {layer: min(rank, full) if rank <= max(ranks.values()) else rank
+             for layer, full in ranks.items()}
+    lora = {layer: _LORA[type(layer)](layer, own, own * (lora_alpha / rank))
+            for layer, own in ranks.items()}
     for name, layer in layers.items():
         if layer in lora:
             parent, _, child = name.rpartition('.')

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from gslora_det.class_rows import fresh_logit
 from gslora_det.lora import LoRALinear, low_rank_regression
 from gslora_det.losses import ErasureMap
-from gslora_det.methods.base import Images
+from gslora_det.methods.base import Images, OriginalDetector
 from gslora_det.methods.gs_lora import GSLoRA
 from gslora_det.methods.head_mask import mask_classes_
 from gslora_det.methods.teacher import evaluating, quiet_reading
@@ -66,6 +66,14 @@ class LinearErasure(GSLoRA):
         self.num_images = num_images
         self.images_measured = 2 * num_images
 
+    def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
+        """As GSLoRA, by default in the layers that the class is read off last."""
+        if self.targets is None:
+            names = {module: name for name, module in detector.named_modules()}
+            last = reader_of(detector).last_layers()
+            self.targets = [names[layer] for layer in last] or None
+        super().prepare(detector, original_detector)
+
     @torch.no_grad()
     def before_task(self, detector: nn.Module, images: Images) -> None:
         """Finds the map on the objects of both buffers, and starts from it."""
@@ -84,7 +92,7 @@ class LinearErasure(GSLoRA):
             inputs, scales = passed
             wanted = (self.map(embeddings) - embeddings) * scales
             wanted[objects & ~concepts.any(1)] = 0
-            block.layer.start(*low_rank_regression(inputs, wanted, self.rank))
+            block.layer.start(*low_rank_regression(inputs, wanted, block.layer.rank))
 
     def further_terms(self, reader: Reader, readings: Sequence[Reading],
                       losses: Sequence[Losses], batches: Sequence[Batch]) -> Dict[str, Tensor]:

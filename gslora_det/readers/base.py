@@ -74,6 +74,10 @@ class Reader:
         """What makes the embeddings last, where it is known."""
         return None
 
+    def last_layers(self) -> List[nn.Module]:
+        """The layers of :meth:`embedding_block` and the class layer behind it, where known."""
+        return []
+
     def class_layers(self) -> List[nn.Module]:
         """The Linear or Conv2d layers that give the logits."""
         raise NotImplementedError

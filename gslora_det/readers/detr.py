@@ -204,10 +204,14 @@ class DETRReader(Reader):
         last = decoder.layers[-1]
         after = [getattr(decoder, name, None) for name in ('post_norm', 'norm')]
         norms = [last.norms[-1], *(norm for norm in after if isinstance(norm, nn.LayerNorm))]
-        layers = [m for m in last.ffn.layers.modules() if isinstance(m, nn.Linear)]
         if last.ffn.add_identity and all(isinstance(norm, nn.LayerNorm) for norm in norms):
-            return EmbeddingBlock(layers[-1], norms)
+            return EmbeddingBlock(self.last_layers()[-2], norms)
         return None
+
+    def last_layers(self) -> List[nn.Module]:
+        """The last decoder layer's FFN, and its class layer."""
+        ffn = self.detector.decoder.layers[-1].ffn.layers
+        return [*(m for m in ffn.modules() if isinstance(m, nn.Linear)), self.class_layers()[-1]]
 
     def class_layers(self) -> List[nn.Module]:
         """A layer a decoder layer, or one for all."""

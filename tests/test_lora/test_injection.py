@@ -108,8 +108,8 @@ def test_adapted_layers_are_not_adapted_again(detector):
 
 
 def test_no_layer_is_replaced_where_a_rank_does_not_fit(detector):
-    with pytest.raises(ValueError, match='a layer of 8 inputs and 3 outputs'):
-        inject_lora(detector, 4, ['*'])
+    with pytest.raises(ValueError, match='LoRA rank is 99: a layer of'):
+        inject_lora(detector, 99, ['*'])
     assert not lora_groups(detector)
 
 
@@ -149,3 +149,13 @@ def test_merge_refuses_all_where_one_is_broken(detector):
     with pytest.raises(ValueError, match='encoder.layers.1.ffn.layers.1.lora_A'):
         merge_lora(detector)
     assert all(torch.equal(v, before[k]) for k, v in plain_state_dict(detector).items())
+
+
+def test_a_small_layer_takes_its_own_rank_beside_larger_ones():
+    """Its update is scaled alike, so that one scaling is enough to fold them all."""
+    model = nn.Sequential(nn.Linear(16, 16), nn.Linear(16, 3))
+    inject_lora(model, 8, ['0', '1'], lora_alpha=4)
+    assert [tuple(layer.lora_A.shape) for layer in model] == [(8, 16), (3, 16)]
+    assert [layer.scaling for layer in model] == [0.5, 0.5]
+    with pytest.raises(ValueError, match='LoRA rank is 17: .* takes at most 16'):
+        inject_lora(nn.Sequential(nn.Linear(16, 16), nn.Linear(16, 3)), 17, ['0', '1'])

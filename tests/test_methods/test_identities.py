@@ -13,6 +13,7 @@ from mmengine.model import BaseModule
 from support import CLASSES, CONFIGS, SPLIT, samples
 from torch import nn
 
+from gslora_det.lora import lora_state
 from gslora_det.losses import ErasureMap, logit_distillation_loss, prototype_divergence
 from gslora_det.methods.importance import importance
 from gslora_det.methods.lirf import attention_distance
@@ -742,8 +743,15 @@ def test_linear_erasure_starts_from_the_map(build_unlearning, twins):
     assert moved.norm() / asked.norm() == pytest.approx(1, abs=0.2)
 
 
-def test_linear_erasure_resets_the_rows_and_its_adapter_says_so(build_unlearning, original):
+def test_linear_erasure_adapts_what_the_class_is_read_off_last(build_unlearning):
     model = build(build_unlearning, 'LinearErasure')
+    assert {name.rpartition('.')[0] for name in lora_state(model.detector)} == {
+        'decoder.layers.1.ffn.layers.0.0', 'decoder.layers.1.ffn.layers.1',
+        'bbox_head.cls_branches.1'}
+
+
+def test_linear_erasure_resets_the_rows_and_its_adapter_says_so(build_unlearning, original):
+    model = build(build_unlearning, 'LinearErasure', targets=['decoder.layers.1.ffn.*'])
     move(model)
     _, facts = model.method.adapter(model.detector)
     expected = copy.deepcopy(original)
