@@ -58,7 +58,7 @@ def complete(cfg: Config) -> None:
     asked = cfg.get('sequence')
     if not isinstance(asked, dict) or not cfg.get('model') or 'method' in cfg:
         return
-    recipe = Config.fromfile(BROUGHT / f'configs/_base_/methods/gs-lora_{_family(cfg)}.py')
+    recipe = Config.fromfile(BROUGHT / f'configs/_base_/methods/{_recommended(cfg)}.py')
     for branch in BRANCHES:  # shots instead of a fraction, for example
         if isinstance(asked.get(branch), dict):
             asked[branch].setdefault('batch_size', recipe.sequence[branch].batch_size)
@@ -70,7 +70,7 @@ def complete(cfg: Config) -> None:
         cfg[key] = value
 
 
-def _family(cfg: Config) -> str:
+def _recommended(cfg: Config) -> str:
     """Which of the recommended recipes suits a config's detector."""
     init_default_scope(cfg.get('default_scope', 'mmdet'))
     try:
@@ -79,7 +79,11 @@ def _family(cfg: Config) -> str:
     except Exception as error:  # MMDet's, of many kinds
         raise ValueError(f'{cfg.filename}: model: {in_one_line(error)}') from error
     reader = reader_of(detector)
-    return 'dense' if isinstance(reader, DenseReader) else 'softmax' if reader.softmax else 'any'
+    if isinstance(reader, DenseReader):
+        return 'gs-lora_dense'
+    if reader.softmax:
+        return 'gs-lora_softmax'
+    return 'gs-lora_any' if reader.moving_places else 'linear-erasure'
 
 
 def settings_by_name(cfg: Config, settings: Dict[str, Any]) -> Dict[str, Any]:

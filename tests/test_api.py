@@ -71,16 +71,17 @@ def test_a_request_replaces_what_the_config_asked():
     assert (cfg.method.to_dict(), cfg.sequence.iters) == (method, iters)
 
 
-@pytest.mark.parametrize('detector, margin, rate', [
-    ('deformable-detr_r18', 5.0, 1e-3), ('dino_r18', 5.0, 1e-3), ('retinanet_r18', 5.0, 5e-3),
-    ('rtmdet_r18', 5.0, 5e-3), ('deformable-detr_r18_softmax', 12.0, 2e-3),
-    ('faster-rcnn_r18', 12.0, 2e-3)])
-def test_every_family_has_its_recipe(detector, margin, rate):
-    """docs/detectors.md has these numbers."""
+@pytest.mark.parametrize('detector, method, beta, rate', [
+    ('deformable-detr_r18', 'LinearErasure', None, 1e-3), ('dino_r18', 'GSLoRA', 0.3, 1e-3),
+    ('retinanet_r18', 'GSLoRA', 5.0, 5e-3), ('rtmdet_r18', 'GSLoRA', 5.0, 5e-3),
+    ('deformable-detr_r18_softmax', 'GSLoRA', 1.0, 2e-3), ('faster-rcnn_r18', 'GSLoRA', 1.0, 2e-3)])
+def test_every_family_has_its_recipe(detector, method, beta, rate):
+    """docs/own-data.md and docs/detectors.md have these numbers."""
     cfg = read_config(f'gslora_det::_base_/models/{detector}_glyph80.py')
     cfg.filename = 'mine.py'
     set_request(cfg, 'my.pth', [3])
-    assert (cfg.method.margin, cfg.optim_wrapper.optimizer.lr) == (margin, rate)
+    assert (cfg.method.type, cfg.method.get('beta')) == (method, beta)
+    assert cfg.optim_wrapper.optimizer.lr == rate
     assert cfg.sequence.tasks == [[3]] and cfg.load_from == 'my.pth'
 
 

@@ -53,7 +53,7 @@ def test_a_config_of_ones_own_gets_the_recipe(tmp_path):
         "param_scheduler = [dict(type='MultiStepLR', milestones=[40])]\n")
     (tmp_path / 'mine.py').write_text(example + 'sequence["forget"] = dict(shots=20)\n')
     cfg = load_config(tmp_path / 'mine.py')
-    recipe = load_config('gslora_det::_base_/methods/gs-lora_any.py')
+    recipe = load_config('gslora_det::_base_/methods/linear-erasure.py')
     for key in ('method', 'optim_wrapper', 'param_scheduler'):
         assert cfg[key] == recipe[key]
     assert cfg.sequence == dict(recipe.sequence, tasks=[['face'], ['licence plate', 'logo']],

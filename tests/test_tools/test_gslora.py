@@ -89,7 +89,7 @@ def test_classes_on_the_command_line(plain_config, tmp_path):
     record = read_json(tmp_path / 'run/sequence.json')
     assert record['request'] == [['digit 7', 'Greek pi'], ['Latin R']]
     assert record['filing'] == dict(requester='J. Doe', request_id='7', operator=None)
-    assert record['method_config']['margin'] == 5.0 and len(record['tasks']) == 2
+    assert record['method'] == 'LinearErasure' and len(record['tasks']) == 2
 
 
 def test_a_plain_config_alone_erases_nothing(plain_config, tmp_path):
