@@ -1,0 +1,9 @@
+# Three kings' worth of erasure: see docs/photos.md. TODO
+_base_ = [
+    '../_base_/runtime.py', '../_base_/datasets/cards_detection.py',
+    '../_base_/models/deformable-detr_lite0_photos.py', '../_base_/methods/gs-lora_any.py'
+]
+model = dict(num_queries=30, bbox_head=dict(num_classes=6))
+load_from = 'work_dirs/cards/epoch_32.pth'
+sequence = dict(tasks=[['king']], forget=dict(fraction=1.0), retain=dict(fraction=1.0), iters=60)
+method = dict(cache_teachers=True)
