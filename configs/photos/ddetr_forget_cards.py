@@ -4,6 +4,6 @@ _base_ = [
     '../_base_/models/deformable-detr_lite0_photos.py', '../_base_/methods/gs-lora_any.py'
 ]
 model = dict(num_queries=30, bbox_head=dict(num_classes=6))
-load_from = 'work_dirs/cards/epoch_32.pth'
+load_from = 'work_dirs/deformable-detr_lite0_anneal-6e_cards/epoch_6.pth'
 sequence = dict(tasks=[['king']], forget=dict(fraction=1.0), retain=dict(fraction=1.0), iters=60)
 method = dict(cache_teachers=True)

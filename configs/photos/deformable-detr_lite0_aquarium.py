@@ -14,7 +14,7 @@ train_pipeline = [
     dict(type='PackDetInputs')
 ]
 train_dataloader = dict(batch_size=4, dataset=dict(pipeline=train_pipeline))
-train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=24, val_interval=4)
+train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=12, val_interval=4)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
@@ -24,6 +24,6 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=0.5, norm_type=2))
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
-    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=24 * 112, eta_min=1e-6)
+    dict(type='CosineAnnealingLR', by_epoch=False, begin=100, end=12 * 112, eta_min=1e-6)
 ]
 auto_scale_lr = dict(enable=False, base_batch_size=4)

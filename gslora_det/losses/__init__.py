@@ -2,7 +2,6 @@ from gslora_det.losses.distillation import (
     box_distillation_loss,
     hold_loss,
     logit_distillation_loss,
-    odds_beside_forgotten,
 )
 from gslora_det.losses.forget import (
     bounded_forget_loss,
@@ -16,5 +15,5 @@ from gslora_det.losses.prototype import prototype_divergence
 __all__ = [
     'ErasureMap', 'bounded_forget_loss', 'box_distillation_loss', 'group_soft_threshold_',
     'group_sparse_loss', 'hold_loss', 'logit_distillation_loss', 'margin_forget_loss',
-    'odds_beside_forgotten', 'positive_focal_loss', 'prototype_divergence'
+    'positive_focal_loss', 'prototype_divergence'
 ]

@@ -1,22 +1,7 @@
 """Terms that keep a detector close to a frozen one, place by place."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-
-def odds_beside_forgotten(odds: Tensor, forgotten: Tensor) -> Tensor:
-    """Log-odds of ``p_k prod_f (1 - p_f)``: of being k, and none of the forgotten classes.
-
-    A sigmoid a class leaves room for second guesses: what is a queen at 0.5 may be a jack at 0.35.
-    Where a detector sees no forgotten class, nothing changes.
-
-    Args:
-        odds (Tensor): Log-odds of classes k, shape (..., classes).
-        forgotten (Tensor): Log-odds of the forgotten classes, shape (..., forgotten).
-    """
-    log_p = F.logsigmoid(odds) + F.logsigmoid(-forgotten).sum(-1, keepdim=True)
-    return log_p - torch.log1p(-log_p.exp())
 
 
 def logit_distillation_loss(student: Tensor, teacher: Tensor,

@@ -15,7 +15,6 @@ from gslora_det.losses import (
     hold_loss,
     logit_distillation_loss,
     margin_forget_loss,
-    odds_beside_forgotten,
     positive_focal_loss,
 )
 from gslora_det.losses.group_sparse import NORMS
@@ -70,9 +69,6 @@ class GSLoRA(Method):
             thousands of times the 0.0003 that suits an adaptive optimizer.
         distill (float): Weight of distillation: log-odds and boxes of retained classes, on
             both batches, stay with the original detector's.
-        discount (bool): Distil what the original would say with none of the forgotten classes
-            there, see :func:`gslora_det.losses.odds_beside_forgotten`: or else an erased object
-            takes the name of its second guess, where there is one.
         hold (float): Weight of holding: log-odds of classes erased earlier do not rise above
             those before this task.
         cache_teachers (bool): Remember by image what distillation and holding compare with.
@@ -89,9 +85,8 @@ class GSLoRA(Method):
                  targets: Optional[Sequence[str]] = None, alpha: float = 3e-4,
                  beta: Union[float, Sequence[float]] = 0.15, forget_term: str = 'full',
                  bound: float = 15.0, margin: float = 12.0, norm: str = 'joint',
-                 update: str = 'subgradient', distill: float = 0.0, discount: bool = False,
-                 hold: float = 0.0, cache_teachers: bool = False, aux_losses: bool = False,
-                 **kwargs) -> None:
+                 update: str = 'subgradient', distill: float = 0.0, hold: float = 0.0,
+                 cache_teachers: bool = False, aux_losses: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
         require(
             'GSLoRA', rank=(rank, COUNT), lora_alpha=(lora_alpha, POSITIVE),
@@ -100,7 +95,6 @@ class GSLoRA(Method):
             distill=(distill, NOT_NEGATIVE), hold=(hold, NOT_NEGATIVE),
             forget_term=(forget_term, one_of('full', 'positive', 'margin')),
             norm=(norm, one_of(*NORMS)), update=(update, one_of('subgradient', 'proximal')),
-            discount=(discount, FLAG),
             cache_teachers=(cache_teachers, FLAG), aux_losses=(aux_losses, FLAG))
         self.rank = rank
         self.lora_alpha = lora_alpha
@@ -113,7 +107,6 @@ class GSLoRA(Method):
         self.norm = norm
         self.update = update
         self.distill = distill
-        self.discount = discount
         self.hold = hold if self.old else 0.0
         self.aux_losses = aux_losses
         self.cache_teachers = cache_teachers
@@ -201,8 +194,6 @@ class GSLoRA(Method):
             teacher = self.original(batch, reading.places)
             student = reader.at(reading, teacher)
             kept = teacher.odds[..., self.retained]
-            if self.discount:
-                kept = odds_beside_forgotten(kept, teacher.odds[..., self.forgotten + self.old])
             terms['distill_loss_cls'] = self.distill * logit_distillation_loss(
                 student.odds[..., self.retained], kept)
             if student.boxes is not None:

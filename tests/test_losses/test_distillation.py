@@ -3,12 +3,7 @@ import math
 import pytest
 import torch
 
-from gslora_det.losses import (
-    box_distillation_loss,
-    hold_loss,
-    logit_distillation_loss,
-    odds_beside_forgotten,
-)
+from gslora_det.losses import box_distillation_loss, hold_loss, logit_distillation_loss
 
 
 def test_logit_distillation_is_a_sum_of_bernoulli_divergences():
@@ -37,14 +32,3 @@ def test_hold_counts_only_what_rose():
     logits[0, 0, 0] = 2.0  # rose
     logits[1, 2, 4] = -7.0  # sank
     assert hold_loss(logits, before).item() == pytest.approx(4.0 / (5 * 2))
-
-
-def test_second_guesses_are_discounted_by_what_is_forgotten():
-    odds, forgotten = torch.tensor([[-0.6, 2.0, -9.0]]), torch.tensor([[0.3, -1.2]])
-    found = odds_beside_forgotten(odds, forgotten).sigmoid()[0].tolist()
-    for p, wanted in zip(found, odds[0].tolist()):
-        p_none = 1 / (1 + math.exp(0.3)) / (1 + math.exp(-1.2))
-        assert p == pytest.approx(p_none / (1 + math.exp(-wanted)), rel=1e-5)
-    sure = torch.tensor([60.0])  # nothing overflows, and what is not there changes nothing
-    assert torch.isfinite(odds_beside_forgotten(sure, sure)).all()
-    assert odds_beside_forgotten(odds, -sure).tolist() == [pytest.approx(odds[0].tolist())]
