@@ -1,8 +1,0 @@
-_base_ = [
-    '../_base_/runtime.py', '../_base_/datasets/cards_detection.py',
-    '../_base_/models/deformable-detr_lite0_photos.py', '../_base_/methods/linear-erasure.py'
-]
-model = dict(num_queries=30, bbox_head=dict(num_classes=6))
-load_from = 'work_dirs/deformable-detr_lite0_anneal-6e_cards/epoch_6.pth'
-sequence = dict(tasks=[['king']], forget=dict(fraction=1.0), retain=dict(fraction=1.0), iters=100)
-method = dict(cache_teachers=True)
