@@ -3,6 +3,7 @@
 import inspect
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import takewhile
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
@@ -59,15 +60,16 @@ class DETRReader(Reader):
         links = super().chain()
         if not trains.isdisjoint(detector.parameters(recurse=False)):  # levels' embeddings
             return links
-        links.append(Link(detector.encoder, self.moving_places))
         layers = detector.decoder.layers
+        before = len(list(takewhile(is_frozen, layers)))  # layers before the first that trains
+        # Later layers look at what the encoder made, too.
+        links.append(Link(detector.encoder, self.moving_places or before < len(layers) - 1))
         known = [p for part in (*layers, *self.class_layers()) for p in part.parameters()]
         if self.moving_places or trains - set(known):
             return links
-        for layer in layers:
+        links += [Link(layer, read_later=True) for layer in layers[:before]]
+        for layer in layers[before:before + 1]:
             links += [Link(layer.self_attn), Link(layer.cross_attn)]
-            if is_frozen(layer):
-                links[-2:] = [Link(layer, read_later=True)]
         return links
 
     def read_by(self, links: Sequence[Link]) -> Dict[str, Tensor]:
