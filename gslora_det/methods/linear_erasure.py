@@ -15,9 +15,9 @@ from gslora_det.losses import ErasureMap
 from gslora_det.methods.base import Images
 from gslora_det.methods.gs_lora import GSLoRA
 from gslora_det.methods.head_mask import mask_classes_
-from gslora_det.methods.teacher import evaluating, quiet_reading
+from gslora_det.methods.teacher import Step, evaluating, quiet_reading
 from gslora_det.options import COUNT, NOT_NEGATIVE, require
-from gslora_det.readers import Batch, Losses, Reader, Reading, join, joined, reader_of
+from gslora_det.readers import Losses, Reader, Reading, reader_of
 from gslora_det.readers.embedding_block import EmbeddingBlock
 from gslora_det.registry import METHODS
 
@@ -87,10 +87,11 @@ class LinearErasure(GSLoRA):
             block.layer.start(*low_rank_regression(inputs, wanted, self.rank))
 
     def further_terms(self, reader: Reader, readings: Sequence[Reading],
-                      losses: Sequence[Losses], batches: Sequence[Batch]) -> Dict[str, Tensor]:
+                      losses: Sequence[Losses], step: Step) -> Dict[str, Tensor]:
         """The term of erasure."""
-        reading, number = joined(readings), len(readings[0])
-        before = self.before(join(*batches), reading.places)
+        if not self.erase:
+            return {}
+        before, number = step.said_by(self.before), len(readings[0])
         matched = reader.labels(before)
         near = reader.nearby(before, matched)
         nothing = reader.num_classes
@@ -101,7 +102,7 @@ class LinearErasure(GSLoRA):
         if block:
             target = block.reachable(target)
         target = torch.where(kept[..., None], before.embeddings, target)
-        distance = (reading.embeddings - target).square().sum(-1)
+        distance = (step.student.embeddings - target).square().sum(-1)
 
         def mean(chosen: Tensor) -> Tensor:
             return distance[chosen].sum() / chosen.sum().clamp(min=1)
