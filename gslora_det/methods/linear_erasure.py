@@ -2,7 +2,8 @@
 
 import json
 from contextlib import nullcontext
-from typing import Dict, List, Optional, Sequence, Tuple
+from itertools import groupby, islice
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from mmdet.structures import DetDataSample
@@ -72,8 +73,8 @@ class LinearErasure(GSLoRA):
         block = reader_of(detector).embedding_block()
         if block and not isinstance(block.layer, LoRALinear):
             block = None
-        seen = [_look(detector, block, image, sample) for branch in ('forget', 'retain')
-                for image, sample in images(branch, self.num_images)]
+        seen = [_look(detector, block, *some) for branch in ('forget', 'retain')
+                for some in _together(images(branch, self.num_images))]
         seen = [each for part in all_gather_object(seen) for each in part]
         embeddings, kinds, *passed = map(torch.cat, zip(*seen))
         forgotten = torch.tensor(self.forgotten)
@@ -138,11 +139,21 @@ class LinearErasure(GSLoRA):
 
 # Of the places that look at no object, so many for each that does: they should not drown it.
 _OTHERS = 1 / 3
+# Pixels that run at once: sixteen images of Glyph80, one of COCO.
+_TOGETHER = 2**18
 
 
-def _look(detector: nn.Module, block: Optional[EmbeddingBlock], image: Tensor,
-          sample: DetDataSample) -> List[Tensor]:
-    """What a detector makes of an image, at the places at objects and at some others.
+def _together(images: Iterable[Tuple[Tensor, DetDataSample]]
+              ) -> Iterator[Tuple[Tensor, List[DetDataSample]]]:
+    """Some images of one size at once, in order, and their annotations."""
+    for (height, width), same in groupby(images, lambda each: each[0].shape[-2:]):
+        while some := list(islice(same, max(1, _TOGETHER // (height * width)))):
+            yield torch.stack([image for image, _ in some]), [sample for _, sample in some]
+
+
+def _look(detector: nn.Module, block: Optional[EmbeddingBlock], images: Tensor,
+          samples: List[DetDataSample]) -> List[Tensor]:
+    """What a detector makes of images, at the places at objects and at some others.
 
     Returns:
         list[Tensor]: Embeddings; classes c of what is matched, ~c beside it, and the number of
@@ -150,16 +161,17 @@ def _look(detector: nn.Module, block: Optional[EmbeddingBlock], image: Tensor,
     """
     reader = reader_of(detector)
     with evaluating(detector):  # batch norms, too, before the first step
-        batch = reader.batch(image[None], [sample])
+        batch = reader.batch(images, samples)
     with block.watched() if block else nullcontext() as passed:
         said = quiet_reading(detector, batch)
     matched = reader.labels(said)
     near = reader.nearby(said, matched)
     nothing = reader.num_classes
     kinds = torch.where((matched == nothing) & (near < nothing), ~near, matched)
-    places = [part[0] for part in (said.embeddings, kinds, *(passed.layer() if block else ()))]
-    objects, others = ((kinds[0] == nothing) == flag for flag in (False, True))
-    others = others.nonzero()[:, 0]
-    others = others[torch.randperm(len(others))[:round(_OTHERS * objects.sum().item())]]
-    chosen = torch.cat([objects.nonzero()[:, 0], others])
-    return [part[chosen].cpu() for part in places]
+    chosen = []
+    for at_nothing in kinds == nothing:
+        objects, others = ((at_nothing == flag).nonzero()[:, 0] for flag in (False, True))
+        some = torch.randperm(len(others))[:round(_OTHERS * len(objects))]
+        chosen.append(torch.cat([objects, others[some]]))
+    return [torch.cat([each[places] for each, places in zip(part, chosen)]).cpu()
+            for part in (said.embeddings, kinds, *(passed.layer() if block else ()))]

@@ -55,10 +55,11 @@ class Teacher:
         """What the teacher's own backbone and neck make of the images."""
         return reader_of(self.detector.to(batch.images.device)).features(batch.images)
 
+    @torch.no_grad()
     def __call__(self, batch: Batch, places: Optional[Tensor] = None) -> Reading:
         detector = self.detector.to(batch.images.device)
         if not self.share_stem or batch.features is None:
-            batch = replace(batch, features=self.features(batch))
+            batch = reader_of(detector).batch(batch.images, batch.data_samples)
         return quiet_reading(detector, batch, places)
 
 

@@ -3,7 +3,7 @@
 import copy
 from contextlib import nullcontext
 from itertools import accumulate
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 import torch
 import torch.nn.functional as F
@@ -48,6 +48,7 @@ class UnlearningDetector(BaseModel):
                               data_preprocessor=detector['data_preprocessor']))
         self._seen: Dict[str, dict] = {}
         self._room = 0.0
+        self._teachers: List[nn.Module] = []
         self.detector = MODELS.build(copy.deepcopy(detector))
         self.method = METHODS.build(method)
         self._check(self.method, len(method['classes']))
@@ -63,6 +64,7 @@ class UnlearningDetector(BaseModel):
             stem = self.reader.stem() if share_stem and self._has_stem_of(original) else []
             teacher = copy.deepcopy(self.detector, {id(module): module for module in stem})
             load_weights(teacher, original or weights)
+            self._teachers.append(teacher)
             return teacher.eval().requires_grad_(False)
 
         self.method.prepare(self.detector, original_detector)
@@ -101,12 +103,14 @@ class UnlearningDetector(BaseModel):
 
     def train(self, mode: bool = True) -> 'UnlearningDetector':
         """As usual, but the statistics of frozen batch norms stay frozen."""
+        changes = mode != self.training
         super().train(mode)
         for module in self.detector.modules():
             if isinstance(module, _BatchNorm) and not any(
                     p.requires_grad for p in module.parameters()):
                 module.eval()
-        self._look_what_is_frozen()
+        if changes:  # MMEngine calls this before each step, too
+            self._look_what_is_frozen()
         return self
 
     def remember(self, seen: Dict[str, dict], room: float) -> None:
@@ -119,6 +123,7 @@ class UnlearningDetector(BaseModel):
             room (float): Bytes to use.
         """
         self._seen, self._room = seen, room
+        self.train(self.training)  # batch norms, too
         self._look_what_is_frozen()
 
     def _look_what_is_frozen(self) -> None:
@@ -130,6 +135,8 @@ class UnlearningDetector(BaseModel):
             self._seen.clear()
         self.detector.prefix = FrozenPrefix(
             prefix.reader, self._room, self._seen.setdefault(digest, {}))
+        for teacher in self._teachers:
+            teacher.prefix = self.detector.prefix.recalled_by(reader_of(teacher), digest)
 
     def forward(self, inputs, data_samples=None, mode: str = 'tensor'):
         """MMEngine's entry: ``mode`` is 'loss', 'predict' or 'tensor'."""

@@ -44,16 +44,17 @@ class FrozenPrefix:
         reader (Reader): Of the detector, after it was decided what trains.
         limit (float): Remember no further images beyond so many bytes.
         seen (dict, optional): What another prefix of equal :attr:`digest` remembers.
+        links (list[Link], optional): Instead of all that are frozen.
 
     Attributes:
         seen (dict): By image, what each link made of it.
         size (int): Bytes that are remembered.
     """
 
-    def __init__(self, reader: Any, limit: float, seen: Optional[Dict[tuple, list]] = None
-                 ) -> None:
+    def __init__(self, reader: Any, limit: float, seen: Optional[Dict[tuple, list]] = None,
+                 links: Optional[List[Link]] = None) -> None:
         self.reader = reader
-        self.links: List[Link] = reader.frozen_links()
+        self.links: List[Link] = reader.frozen_links() if links is None else links
         self.limit = limit
         self.seen: Dict[tuple, list] = {} if seen is None else seen
         self.size = sum(map(_bytes, self.seen.values()))
@@ -71,6 +72,19 @@ class FrozenPrefix:
     def beyond_stem(self) -> bool:
         """Whether links of the detector's head are remembered, too."""
         return len(self.links) > len(self.reader.stem())
+
+    def recalled_by(self, other: Any, digest: str) -> Optional['FrozenPrefix']:
+        """A prefix that gives another detector what this one remembers, if it makes the same.
+
+        Args:
+            other (Reader): Of a detector of the same config, frozen as a whole.
+            digest (str): This prefix's.
+        """
+        names = {module: name for name, module in self.reader.detector.named_modules()}
+        prefix = FrozenPrefix(other, 0, self.seen, [
+            link._replace(module=other.detector.get_submodule(names[link.module]))
+            for link in self.links])
+        return prefix if prefix.digest == digest else None
 
     @contextmanager
     def of(self, images: Tensor, samples: Sequence) -> Iterator[None]:
