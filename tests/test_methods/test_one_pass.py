@@ -7,6 +7,7 @@ import torch
 from support import samples
 
 from gslora_det.methods import teacher
+from gslora_det.weights import read_weights, save_weights
 
 FIRST = dict(forgotten=['e'], retained=list('abcd'), old=[])
 LATER = dict(forgotten=['e'], retained=list('abc'), old=['d'])
@@ -28,8 +29,17 @@ def passes(module):
     """The images of each call."""
     counts = []
     module.register_forward_pre_hook(
-        lambda _, args, kwargs: counts.append(len(kwargs['query'])), with_kwargs=True)
+        lambda _, args, kwargs: counts.append(len((*args, *kwargs.values())[0])),
+        with_kwargs=True)
     return counts
+
+
+def names_of(pair):
+    """Images as a data set gives them."""
+    inputs, data_samples = copy.deepcopy(pair)
+    for number, sample in enumerate(sum(data_samples.values(), [])):
+        sample.set_metainfo(dict(img_id=number, img_path=f'{number}.png'))
+    return inputs, data_samples
 
 
 @pytest.mark.parametrize('split, options, by_own, by_original', [
@@ -68,9 +78,7 @@ class AskedAnew(teacher.Step):
 @pytest.mark.parametrize('cache', [False, True])
 def test_losses_and_gradients_are_the_same_to_the_last_bit(
         build_unlearning, tiny_weights, pair, monkeypatch, cache):
-    for number, sample in enumerate(sum(pair[1].values(), [])):
-        sample.set_metainfo(dict(img_id=number))
-    found = []
+    pair, found = names_of(pair), []
     for step in (teacher.Step, AskedAnew):
         monkeypatch.setattr('gslora_det.methods.gs_lora.Step', step)
         model = started(build_unlearning, split=LATER, original=tiny_weights, distill=1.0,
@@ -80,4 +88,32 @@ def test_losses_and_gradients_are_the_same_to_the_last_bit(
         found.append({**terms, **{name: p.grad for name, p in model.named_parameters()
                                   if p.grad is not None}})
     assert found[0].keys() == found[1].keys() >= {'distill_loss_cls', 'hold_loss', 'erase_loss'}
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+@pytest.mark.parametrize('split, changed, by_teacher', [
+    (FIRST, None, 0), (LATER, None, 0), (LATER, 'encoder.layers.0.norms.0.weight', 2)])
+def test_where_nothing_is_kept_what_is_frozen_runs_once_a_step(
+        build_unlearning, tiny_weights, tmp_path, pair, split, changed, by_teacher):
+    """Detector and teachers share it, where their weights are the same."""
+    original, found = read_weights(tiny_weights), []
+    if changed:
+        original[changed] = 2 * original[changed] + 1
+    save_weights(original, tmp_path / 'original.pth', {})
+    for shares in (False, True):
+        model = started(build_unlearning, split=split, distill=1.0,
+                        original=str(tmp_path / 'original.pth'), **LINEAR)
+        if shares:
+            model.remember({}, 0)
+        own, others = passes(model.detector.encoder.layers[0]), []
+        if model.method.teacher:
+            others = passes(model.method.teacher.detector.encoder.layers[0])
+        terms = [model.loss(*names_of((inputs, pair[1])))
+                 for inputs in (pair[0], {name: -part for name, part in pair[0].items()})]
+        sum(term for each in terms for name, term in each.items() if 'loss' in name).backward()
+        found.append({**terms[0], **{name: p.grad for name, p in model.named_parameters()
+                                     if p.grad is not None}})
+        later = [5] * 2 * (split is LATER)
+        assert (own, others) == (([5] * 2, [5] * by_teacher) if shares else ([5] * 4, later))
+        assert not vars(model.detector).get('prefix') or not model.detector.prefix.seen
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
