@@ -18,7 +18,7 @@ FLOORS = (
     ('engine', ),
     # Of the checks, these run what the others and the engine make of a config.
     ('comparison', 'attacks', 'checks.doctor', 'checks.verification'),
-    ('report_file', ),
+    ('report_file', 'benchmark'),
     ('api', ),
 )
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}

@@ -1,0 +1,106 @@
+"""Seconds and memory of things that run in turn, each kind in a process of its own."""
+
+import multiprocessing
+import os
+import resource
+import subprocess
+import time
+from statistics import median
+from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
+
+from gslora_det.process import prepare_process
+
+# Makes what is measured: called once, it gives a function that is called for each measurement.
+Start = Callable[[], Callable[[], Any]]
+
+
+class Cost(NamedTuple):
+    """What something takes.
+
+    Attributes:
+        seconds (float): Of a clock on the wall.
+        cpu (float): Of all cores together.
+        memory (float): The most that its process had, in bytes.
+    """
+    seconds: float
+    cpu: float
+    memory: float = float('nan')
+
+
+class Pair(NamedTuple):
+    """Two ways to the same end.
+
+    Attributes:
+        what (str): What both do, in a few words.
+        reference (callable): The way that one is compared with.
+        ours (callable): The other way.
+    """
+    what: str
+    reference: Start
+    ours: Start
+
+
+def compare(pair: Pair, repeats: int) -> Tuple[Cost, Cost]:
+    """Both costs: the times as medians of runs in turn, each after one that does not count.
+
+    The memory is that of a further process for each, in which it runs twice.
+    """
+    costs = _in_a_child(in_turn, [pair.reference, pair.ours], repeats)
+    peaks = [_in_a_child(cost_of, start, 1).memory for start in (pair.reference, pair.ours)]
+    return tuple(cost._replace(memory=peak) for cost, peak in zip(costs, peaks))
+
+
+def in_turn(starts: Sequence[Start], repeats: int) -> List[Cost]:
+    """The median costs of things that run in turn in this process."""
+    functions = [start() for start in starts]
+    found: List[List[Cost]] = [[] for _ in functions]
+    for turn in range(repeats + 1):
+        for function, costs in zip(functions, found):
+            cost = _timed(function)
+            if turn:
+                costs.append(cost)
+    return [Cost(median(c.seconds for c in costs), median(c.cpu for c in costs))
+            for costs in found]
+
+
+def cost_of(start: Start, repeats: int) -> Cost:
+    """The median cost of one thing, and the memory of this process."""
+    cost, = in_turn([start], repeats)
+    return cost._replace(memory=_peak())
+
+
+def cost_in_a_child(start: Start, repeats: int) -> Cost:
+    """The same in a process of its own."""
+    return _in_a_child(cost_of, start, repeats)
+
+
+def cost_of_command(*command: str) -> Cost:
+    """The cost of a command, which has to succeed.
+
+    Raises:
+        ValueError: It fails; what it said is on standard error.
+    """
+    begin = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise ValueError(f'{" ".join(command[:4])} … failed')
+    return Cost(time.perf_counter() - begin, used.ru_utime + used.ru_stime,
+                used.ru_maxrss * 1024)
+
+
+def _timed(function: Callable[[], Any]) -> Cost:
+    begin, cpu = time.perf_counter(), time.process_time()
+    function()
+    return Cost(time.perf_counter() - begin, time.process_time() - cpu)
+
+
+def _peak() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+
+
+def _in_a_child(function: Callable, *args: Any) -> Any:
+    context = multiprocessing.get_context('spawn')  # a fork would begin with our memory
+    with context.Pool(1, prepare_process) as pool:
+        return pool.apply(function, args)
