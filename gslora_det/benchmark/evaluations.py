@@ -3,8 +3,10 @@
 import copy
 import json
 import tempfile
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, ContextManager, Sequence
 
 import torch
 from mmdet.evaluation import CocoMetric
@@ -20,8 +22,11 @@ from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.config_file import read_config
 from gslora_det.engine.plan import make_plan
 from gslora_det.engine.task_config import split_evaluator
-from gslora_det.lora import inject_lora, lora_state, merge_lora
-from gslora_det.quiet import quiet
+from gslora_det.lora import inject_lora, lora_state, merge_lora, plain_state_dict
+from gslora_det.quiet import hushed_logs, quiet
+from gslora_det.readers import reader_of
+from gslora_det.readers.prefix import FrozenPrefix
+from gslora_det.weights import load_weights
 
 _TASK = 1  # of seven: the second, in which all three splits have classes
 
@@ -29,15 +34,24 @@ _TASK = 1  # of seven: the second, in which all three splits have classes
 def evaluations() -> list:
     """Three splits, and merged inference."""
     return [Pair('evaluation of three splits', three_evaluations, one_evaluation),
+            Pair('the same, after a first task', three_evaluations,
+                 partial(one_evaluation, remembered=True)),
             Pair('inference of merged weights', original_inference, merged_inference)]
 
 
-def one_evaluation() -> Callable[[], None]:
-    """All splits from one inference and one matching."""
+def one_evaluation(remembered: bool = False) -> Callable[[], None]:
+    """All splits from one inference and one matching.
+
+    Args:
+        remembered (bool): Whether it is remembered of an image what all makes of it that stands
+            before the last decoder layer's FFN.
+    """
     cfg, dataset, detector = _glyph80()
     metric = METRICS.build(split_evaluator(
         cfg.val_evaluator, make_plan(cfg)[_TASK].split.measured()))
-    return lambda: _measure(detector, dataset, metric, cfg)
+    detector.decoder.layers[-1].ffn.requires_grad_(remembered)
+    prefix = FrozenPrefix(reader_of(detector), 2**31 * remembered)
+    return lambda: _measure(detector, dataset, metric, cfg, prefix.of)
 
 
 def three_evaluations() -> Callable[[], None]:
@@ -67,12 +81,13 @@ def original_inference() -> Callable[[], None]:
 
 
 def merged_inference() -> Callable[[], None]:
-    """The same by a detector that had LoRA in all FFNs."""
-    detector = _glyph80()[2]
-    inject_lora(detector, 8)
-    for tensor in lora_state(detector).values():
+    """The same by a detector with the weights of one that had LoRA in all FFNs."""
+    erased, detector = (_glyph80()[2] for _ in range(2))
+    inject_lora(erased, 8)
+    for tensor in lora_state(erased).values():
         nn.init.normal_(tensor, std=1e-3)
-    merge_lora(detector)
+    merge_lora(erased)
+    load_weights(detector, plain_state_dict(erased))
     return _inference(detector)
 
 
@@ -99,11 +114,15 @@ def _narrowed(ann_file: str, names: Sequence[str], file: Path) -> set:
 
 
 @torch.no_grad()
-def _measure(detector: nn.Module, images: Any, metric: CocoMetric, cfg: Config) -> None:
+def _measure(detector: nn.Module, images: Any, metric: CocoMetric, cfg: Config,
+             recalled: Callable[..., ContextManager] = lambda *_: nullcontext()) -> None:
     metric.dataset_meta = getattr(images, 'metainfo', metric.dataset_meta)
     for batch in DataLoader(images, cfg.val_dataloader.batch_size, collate_fn=pseudo_collate):
-        metric.process(batch, [sample.to_dict() for sample in detector.test_step(batch)])
-    with quiet():
+        data = detector.data_preprocessor(batch)
+        with recalled(data['inputs'], data['data_samples']):
+            found = detector(**data, mode='predict')
+        metric.process(batch, [sample.to_dict() for sample in found])
+    with quiet(), hushed_logs():
         metric.evaluate(len(images))
 
 

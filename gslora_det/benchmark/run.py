@@ -3,7 +3,7 @@
 import platform
 import sys
 from pathlib import Path
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import torch
 
@@ -11,7 +11,7 @@ from gslora_det.benchmark.commands import help_of_the_command, imports, sequence
 from gslora_det.benchmark.evaluations import evaluations
 from gslora_det.benchmark.growth import draw, growths
 from gslora_det.benchmark.steps import large_steps, small_steps
-from gslora_det.benchmark.timing import Cost, Pair, compare
+from gslora_det.benchmark.timing import Cost, Pair, compare, once
 from gslora_det.compat import mmcv_ops
 from gslora_det.engine.provenance import device_name, package_versions
 
@@ -27,19 +27,22 @@ def benchmark(parts: Sequence[str] = PARTS, size: Tuple[int, int] = (800, 1333),
     Args:
         parts (sequence[str]): Some of :data:`PARTS`.
         size (tuple[int, int]): Height and width of the images of ``r50``.
-        repeats (int): Runs of each, of which the median counts; three of ``r50``.
+        repeats (int): Runs of each, of which the median counts; ``r50`` runs once, and each way
+            in a process of its own.
         tasks (int): Requests of ``sequence``.
         plot (str, optional): Also measure how costs grow, and draw it to this file.
     """
-    splits, inference = evaluations()
+    *splits, inference = evaluations()
     pairs: Dict[str, Tuple[List[Pair], int]] = dict(
-        step=(small_steps(), repeats), splits=([splits], max(1, repeats // 2)),
-        inference=([inference], 3 * repeats), r50=(large_steps(size), min(repeats, 3)))
-    alone: Dict[str, Callable[[], List[Row]]] = {
+        step=(small_steps(), repeats), splits=(splits, max(1, repeats // 2)),
+        inference=([inference], 3 * repeats))
+    alone: Dict[str, Callable[[], Iterable[Row]]] = {
         'import': lambda: [('import, against mmdet', *imports(repeats)),
                            ('gslora --help', None, help_of_the_command(repeats))],
         'sequence': lambda: [(f'{tasks} requests on Glyph80, LinearErasure', None,
-                              sequence(tasks))]}
+                              sequence(tasks))],
+        'r50': lambda: ((pair.what, once(pair.reference), once(pair.ours))
+                        for pair in large_steps(size))}
     print(machine() + '\n', flush=True)
     _print_row(_HEAD)
     _print_row(['---', *['---:'] * (len(_HEAD) - 1)])

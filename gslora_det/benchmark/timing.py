@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import time
+from functools import lru_cache
 from statistics import median
 from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
 
@@ -50,17 +51,21 @@ def compare(pair: Pair, repeats: int) -> Tuple[Cost, Cost]:
     return tuple(cost._replace(memory=peak) for cost, peak in zip(costs, peaks))
 
 
+@lru_cache(None)
+def once(start: Start) -> Cost:
+    """The cost of the first run of something large, in a process of its own."""
+    return cost_in_a_child(start, 0)
+
+
 def in_turn(starts: Sequence[Start], repeats: int) -> List[Cost]:
-    """The median costs of things that run in turn in this process."""
+    """The median costs of things that run in turn in this process, after a first run of each.
+
+    Without repeats, those of the first run.
+    """
     functions = [start() for start in starts]
-    found: List[List[Cost]] = [[] for _ in functions]
-    for turn in range(repeats + 1):
-        for function, costs in zip(functions, found):
-            cost = _timed(function)
-            if turn:
-                costs.append(cost)
-    return [Cost(median(c.seconds for c in costs), median(c.cpu for c in costs))
-            for costs in found]
+    turns = [[_timed(function) for function in functions] for _ in range(repeats + 1)]
+    return [Cost(*(median(values) for values in zip(*(cost[:2] for cost in costs))))
+            for costs in zip(*turns[min(repeats, 1):])]
 
 
 def cost_of(start: Start, repeats: int) -> Cost:
