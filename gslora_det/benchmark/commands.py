@@ -44,7 +44,8 @@ def help_of_the_command(repeats: int) -> Cost:
 def _in_turn(codes: Tuple[str, ...], repeats: int) -> Tuple[Cost, ...]:
     turns = [[cost_of_command(sys.executable, '-c', code) for code in codes]
              for _ in range(repeats + 1)][1:]  # files are in memory then
-    return tuple(Cost(*map(median, zip(*costs))) for costs in zip(*turns))
+    return tuple(Cost(*(median(values) for values in zip(*(cost[:2] for cost in costs))))
+                 for costs in zip(*turns))
 
 
 def sequence(tasks: int, steps: int = 0) -> Cost:

@@ -69,11 +69,15 @@ def machine() -> str:
 
 
 def _cells(what: str, reference: Optional[Cost], ours: Cost) -> List[str]:
+    seconds, memory = f'{ours.seconds:.3g}', _gib(ours)
     if reference is None:
-        return [what, '', f'{ours.seconds:.3g}', '', '', '', f'{ours.memory / 2**30:.2f}']
-    return [what, f'{reference.seconds:.3g}', f'{ours.seconds:.3g}',
-            f'{reference.seconds / ours.seconds:.2f}', f'{reference.cpu / ours.cpu:.2f}',
-            f'{reference.memory / 2**30:.2f}', f'{ours.memory / 2**30:.2f}']
+        return [what, '', seconds, '', '', '', memory]
+    return [what, f'{reference.seconds:.3g}', seconds, f'{reference.seconds / ours.seconds:.2f}',
+            f'{reference.cpu / ours.cpu:.2f}', _gib(reference), memory]
+
+
+def _gib(cost: Cost) -> str:
+    return '' if cost.memory is None else f'{cost.memory / 2**30:.2f}'
 
 
 def _print_row(cells: Sequence[str]) -> None:

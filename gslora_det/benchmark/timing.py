@@ -7,7 +7,7 @@ import subprocess
 import time
 from functools import lru_cache
 from statistics import median
-from typing import Any, Callable, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
 
 from gslora_det.process import prepare_process
 
@@ -21,11 +21,11 @@ class Cost(NamedTuple):
     Attributes:
         seconds (float): Of a clock on the wall.
         cpu (float): Of all cores together.
-        memory (float): The most that its process had, in bytes.
+        memory (float, optional): The most that its process had, in bytes.
     """
     seconds: float
     cpu: float
-    memory: float = float('nan')
+    memory: Optional[float] = None
 
 
 class Pair(NamedTuple):
@@ -81,6 +81,8 @@ def cost_in_a_child(start: Start, repeats: int) -> Cost:
 
 def cost_of_command(*command: str) -> Cost:
     """The cost of a command, which has to succeed.
+
+    Its memory begins with that of this process, of which it is a copy at first.
 
     Raises:
         ValueError: It fails; what it said is on standard error.
