@@ -43,7 +43,7 @@ def growths(repeats: int, tell: Callable[[str], None]) -> List[Growth]:
     found.append(Growth('a step, LinearErasure', 'classes erased', steps(
         [1, 10, 20, 40, 70], lambda classes: partial(
             our_step, GLYPH80, (128, 128), 8, classes=classes,
-            **{'method.rank': max(32, 2 * classes)}))))
+            **{'method.rank': min(80, max(32, 2 * classes))}))))
     tell('growth: images')
     found.append(Growth('first looks at the images of both buffers', 'images', steps(
         [64, 128, 256, 512], lambda images: partial(first_looks, images))))

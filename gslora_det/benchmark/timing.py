@@ -44,16 +44,16 @@ class Pair(NamedTuple):
 def compare(pair: Pair, repeats: int) -> Tuple[Cost, Cost]:
     """Both costs: the times as medians of runs in turn, each after one that does not count.
 
-    The memory is that of a further process for each, in which it runs twice.
+    The memory is that of a further process for each, in which it runs once.
     """
     costs = _in_a_child(in_turn, [pair.reference, pair.ours], repeats)
-    peaks = [_in_a_child(cost_of, start, 1).memory for start in (pair.reference, pair.ours)]
-    return tuple(cost._replace(memory=peak) for cost, peak in zip(costs, peaks))
+    return tuple(cost._replace(memory=once(start).memory)
+                 for cost, start in zip(costs, (pair.reference, pair.ours)))
 
 
 @lru_cache(None)
 def once(start: Start) -> Cost:
-    """The cost of the first run of something large, in a process of its own."""
+    """The cost of the first run of something, in a process of its own."""
     return cost_in_a_child(start, 0)
 
 
