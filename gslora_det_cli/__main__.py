@@ -7,7 +7,7 @@ import sys
 from gslora_det_cli.start import start
 
 COMMANDS = ('erase', 'attack', 'report', 'verify', 'doctor', 'export', 'compare', 'visualize',
-            'train', 'test')
+            'train', 'test', 'benchmark')
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ FLOORS = (
     ('engine', ),
     # Of the checks, these run what the others and the engine make of a config.
     ('comparison', 'attacks', 'onnx', 'checks.doctor', 'checks.verification'),
-    ('reporting.build', ),
+    ('reporting.build', 'benchmark'),
     ('api', ),
 )
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}

@@ -12,7 +12,6 @@ import numpy as np
 from mmdet.datasets.api_wrappers import COCO, COCOeval
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
-from mmengine.fileio import load
 from mmengine.logging import MMLogger
 from terminaltables import AsciiTable
 
@@ -161,8 +160,14 @@ class SplitCocoMetric(CocoMetric):
                 self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
             if self.img_ids is None:
                 self.img_ids = self._coco_api.get_img_ids()
-            detections = load(self.results2json(predictions, prefix)['bbox'])
+            if self.outfile_prefix:  # somebody wants the files
+                self.results2json(predictions, self.outfile_prefix)
 
+        detections = [
+            dict(image_id=found['img_id'], category_id=self.cat_ids[label], score=score,
+                 bbox=[left, top, right - left, bottom - top])
+            for found in predictions for (left, top, right, bottom), score, label in zip(*(
+                found[key].tolist() for key in ('bboxes', 'scores', 'labels')))]
         coco_eval = box_evaluation(self._coco_api, detections, self._faster, self.use_mp_eval)
         coco_eval.params.catIds = self.cat_ids
         coco_eval.params.imgIds = self.img_ids

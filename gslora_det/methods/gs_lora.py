@@ -19,7 +19,7 @@ from gslora_det.losses import (
 )
 from gslora_det.losses.group_sparse import NORMS
 from gslora_det.methods.base import Method, OriginalDetector
-from gslora_det.methods.teacher import Memory, Teacher, evaluating, quiet_reading
+from gslora_det.methods.teacher import Memory, Step, Teacher, evaluating, quiet_reading
 from gslora_det.options import (
     COUNT,
     FLAG,
@@ -34,8 +34,6 @@ from gslora_det.readers import (
     Losses,
     Reader,
     Reading,
-    join,
-    joined,
     prefixed,
     reader_of,
 )
@@ -146,15 +144,14 @@ class GSLoRA(Method):
         terms.update(self._forget_terms(reader, on_forget))
         if self.update == 'subgradient':
             terms['loss_structure'] = self.alpha * group_sparse_loss(self.groups, self.norm)
-        if self.distill or self.hold:
-            terms.update(self._keep_terms(reader, joined(readings), join(forget, retain)))
-        terms.update(self.further_terms(reader, readings, (on_forget, on_retain),
-                                        (forget, retain)))
+        step = Step(readings, (forget, retain))
+        terms.update(self._keep_terms(reader, step))
+        terms.update(self.further_terms(reader, readings, (on_forget, on_retain), step))
         return terms
 
     def further_terms(self, reader: Reader, readings: Sequence[Reading],
-                      losses: Sequence[Losses], batches: Sequence[Batch]) -> Dict[str, Tensor]:
-        """What a method adds that builds on this one; all arguments are of forget, retain."""
+                      losses: Sequence[Losses], step: Step) -> Dict[str, Tensor]:
+        """What a method adds that builds on this one; readings and losses of forget, retain."""
         return {}
 
     def after_step(self, detector: nn.Module, lr: float, progress: float) -> None:
@@ -191,11 +188,11 @@ class GSLoRA(Method):
                 odds, getattr(loss, 'alpha', 1.0), getattr(loss, 'gamma', 0.0))
         return bounded_forget_loss(loss_cls, self.bound)
 
-    def _keep_terms(self, reader: Reader, reading: Reading, batch: Batch) -> Dict[str, Tensor]:
+    def _keep_terms(self, reader: Reader, step: Step) -> Dict[str, Tensor]:
         terms = {}
         if self.distill:
-            teacher = self.original(batch, reading.places)
-            student = reader.at(reading, teacher)
+            teacher = step.said_by(self.original)
+            student = reader.at(step.student, teacher)
             kept = teacher.odds[..., self.retained]
             terms['distill_loss_cls'] = self.distill * logit_distillation_loss(
                 student.odds[..., self.retained], kept)
@@ -203,9 +200,9 @@ class GSLoRA(Method):
                 terms['distill_loss_bbox'] = self.distill * box_distillation_loss(
                     student.boxes, teacher.boxes, kept.sigmoid().amax(-1))
         if self.hold:
-            before = self.before(batch, reading.places)
+            before = step.said_by(self.before)
             terms['hold_loss'] = self.hold * hold_loss(
-                reader.at(reading, before).odds[..., self.old], before.odds[..., self.old])
+                reader.at(step.student, before).odds[..., self.old], before.odds[..., self.old])
         return terms
 
     def state_dict(self) -> dict:

@@ -6,8 +6,9 @@ from torch import Tensor
 
 from gslora_det.losses import prototype_divergence
 from gslora_det.methods.gs_lora import GSLoRA
+from gslora_det.methods.teacher import Step
 from gslora_det.options import NOT_NEGATIVE, require
-from gslora_det.readers import Batch, Losses, Reader, Reading
+from gslora_det.readers import Losses, Reader, Reading
 from gslora_det.registry import METHODS
 
 
@@ -39,12 +40,12 @@ class GSLoRAPlusPlus(GSLoRA):
         self.prototype_bound = prototype_bound
 
     def further_terms(self, reader: Reader, readings: Sequence[Reading],
-                      losses: Sequence[Losses], batches: Sequence[Batch]) -> Dict[str, Tensor]:
+                      losses: Sequence[Losses], step: Step) -> Dict[str, Tensor]:
         """The terms of the prototypes."""
         terms, (forget, retain) = {}, losses
         if self.prototype_forget:
             divergence = _divergence(reader, forget)
-            any_box = any(len(s.gt_instances) for s in batches[0].data_samples)
+            any_box = any(len(s.gt_instances) for s in readings[0].samples)
             terms['forget_prototype_loss'] = self.prototype_forget * (
                 self.prototype_bound - divergence).relu() * any_box
             terms['forget_prototype_divergence'] = divergence.detach()

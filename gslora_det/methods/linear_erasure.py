@@ -2,7 +2,8 @@
 
 import json
 from contextlib import nullcontext
-from typing import Dict, List, Optional, Sequence, Tuple
+from itertools import groupby, islice
+from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from mmdet.structures import DetDataSample
@@ -15,9 +16,9 @@ from gslora_det.losses import ErasureMap
 from gslora_det.methods.base import Images, OriginalDetector
 from gslora_det.methods.gs_lora import GSLoRA
 from gslora_det.methods.head_mask import mask_classes_
-from gslora_det.methods.teacher import evaluating, quiet_reading
+from gslora_det.methods.teacher import Step, evaluating, quiet_reading
 from gslora_det.options import COUNT, NOT_NEGATIVE, require
-from gslora_det.readers import Batch, Losses, Reader, Reading, join, joined, reader_of
+from gslora_det.readers import Losses, Reader, Reading, reader_of
 from gslora_det.readers.embedding_block import EmbeddingBlock
 from gslora_det.registry import METHODS
 
@@ -80,8 +81,8 @@ class LinearErasure(GSLoRA):
         block = reader_of(detector).embedding_block()
         if block and not isinstance(block.layer, LoRALinear):
             block = None
-        seen = [_look(detector, block, image, sample) for branch in ('forget', 'retain')
-                for image, sample in images(branch, self.num_images)]
+        seen = [_look(detector, block, *some) for branch in ('forget', 'retain')
+                for some in _together(images(branch, self.num_images))]
         seen = [each for part in all_gather_object(seen) for each in part]
         embeddings, kinds, *passed = map(torch.cat, zip(*seen))
         forgotten = torch.tensor(self.forgotten)
@@ -95,10 +96,11 @@ class LinearErasure(GSLoRA):
             block.layer.start(*low_rank_regression(inputs, wanted, block.layer.rank))
 
     def further_terms(self, reader: Reader, readings: Sequence[Reading],
-                      losses: Sequence[Losses], batches: Sequence[Batch]) -> Dict[str, Tensor]:
+                      losses: Sequence[Losses], step: Step) -> Dict[str, Tensor]:
         """The term of erasure."""
-        reading, number = joined(readings), len(readings[0])
-        before = self.before(join(*batches), reading.places)
+        if not self.erase:
+            return {}
+        before, number = step.said_by(self.before), len(readings[0])
         matched = reader.labels(before)
         near = reader.nearby(before, matched)
         nothing = reader.num_classes
@@ -109,7 +111,7 @@ class LinearErasure(GSLoRA):
         if block:
             target = block.reachable(target)
         target = torch.where(kept[..., None], before.embeddings, target)
-        distance = (reading.embeddings - target).square().sum(-1)
+        distance = (step.student.embeddings - target).square().sum(-1)
 
         def mean(chosen: Tensor) -> Tensor:
             return distance[chosen].sum() / chosen.sum().clamp(min=1)
@@ -145,11 +147,21 @@ class LinearErasure(GSLoRA):
 
 # Of the places that look at no object, so many for each that does: they should not drown it.
 _OTHERS = 1 / 3
+# Pixels that run at once: sixteen images of Glyph80, one of COCO.
+_TOGETHER = 2**18
 
 
-def _look(detector: nn.Module, block: Optional[EmbeddingBlock], image: Tensor,
-          sample: DetDataSample) -> List[Tensor]:
-    """What a detector makes of an image, at the places at objects and at some others.
+def _together(images: Iterable[Tuple[Tensor, DetDataSample]]
+              ) -> Iterator[Tuple[Tensor, List[DetDataSample]]]:
+    """Some images of one size at once, in order, and their annotations."""
+    for (height, width), same in groupby(images, lambda each: each[0].shape[-2:]):
+        while some := list(islice(same, max(1, _TOGETHER // (height * width)))):
+            yield torch.stack([image for image, _ in some]), [sample for _, sample in some]
+
+
+def _look(detector: nn.Module, block: Optional[EmbeddingBlock], images: Tensor,
+          samples: List[DetDataSample]) -> List[Tensor]:
+    """What a detector makes of images, at the places at objects and at some others.
 
     Returns:
         list[Tensor]: Embeddings; classes c of what is matched, ~c beside it, and the number of
@@ -157,16 +169,17 @@ def _look(detector: nn.Module, block: Optional[EmbeddingBlock], image: Tensor,
     """
     reader = reader_of(detector)
     with evaluating(detector):  # batch norms, too, before the first step
-        batch = reader.batch(image[None], [sample])
+        batch = reader.batch(images, samples)
     with block.watched() if block else nullcontext() as passed:
         said = quiet_reading(detector, batch)
     matched = reader.labels(said)
     near = reader.nearby(said, matched)
     nothing = reader.num_classes
     kinds = torch.where((matched == nothing) & (near < nothing), ~near, matched)
-    places = [part[0] for part in (said.embeddings, kinds, *(passed.layer() if block else ()))]
-    objects, others = ((kinds[0] == nothing) == flag for flag in (False, True))
-    others = others.nonzero()[:, 0]
-    others = others[torch.randperm(len(others))[:round(_OTHERS * objects.sum().item())]]
-    chosen = torch.cat([objects.nonzero()[:, 0], others])
-    return [part[chosen].cpu() for part in places]
+    chosen = []
+    for at_nothing in kinds == nothing:
+        objects, others = ((at_nothing == flag).nonzero()[:, 0] for flag in (False, True))
+        some = torch.randperm(len(others))[:round(_OTHERS * len(objects))]
+        chosen.append(torch.cat([objects, others[some]]))
+    return [torch.cat([each[places] for each, places in zip(part, chosen)]).cpu()
+            for part in (said.embeddings, kinds, *(passed.layer() if block else ()))]

@@ -2,14 +2,15 @@
 
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Callable, Dict, Iterator, Optional, Tuple
+from functools import cached_property
+from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
 
 from gslora_det.methods.base import Method, OriginalDetector, Part
 from gslora_det.options import FLAG, require
-from gslora_det.readers import Batch, Reading, reader_of
+from gslora_det.readers import Batch, Reading, join, joined, reader_of
 
 
 @contextmanager
@@ -54,11 +55,40 @@ class Teacher:
         """What the teacher's own backbone and neck make of the images."""
         return reader_of(self.detector.to(batch.images.device)).features(batch.images)
 
+    @torch.no_grad()
     def __call__(self, batch: Batch, places: Optional[Tensor] = None) -> Reading:
         detector = self.detector.to(batch.images.device)
         if not self.share_stem or batch.features is None:
-            batch = replace(batch, features=self.features(batch))
+            batch = reader_of(detector).batch(batch.images, batch.data_samples)
         return quiet_reading(detector, batch, places)
+
+
+class Step:
+    """What a step has of all its images together, each made once and only if it is asked for.
+
+    Args:
+        readings (list[Reading]): What the detector that trains says of each batch.
+        batches (list[Batch]): The batches.
+    """
+
+    def __init__(self, readings: Sequence[Reading], batches: Sequence[Batch]) -> None:
+        self._readings, self._batches = readings, batches
+        self._said: Dict[Callable, Reading] = {}
+
+    @cached_property
+    def student(self) -> Reading:
+        """What the detector that trains says."""
+        return joined(self._readings)
+
+    def said_by(self, teacher: Callable[..., Reading]) -> Reading:
+        """What a teacher says where the student looks."""
+        if teacher not in self._said:
+            self._said[teacher] = teacher(self._batch, self.student.places)
+        return self._said[teacher]
+
+    @cached_property
+    def _batch(self) -> Batch:
+        return join(*self._batches)
 
 
 class Memory:

@@ -1,9 +1,10 @@
 """The registered wrapper: a plain detector and the method that unlearns in it."""
 
 import copy
-from contextlib import nullcontext
+import math
+from contextlib import contextmanager, nullcontext
 from itertools import accumulate
-from typing import Dict, Optional
+from typing import Dict, Iterator, List, Optional
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from gslora_det.methods import Method
 from gslora_det.quiet import hushed_logs
 from gslora_det.readers import Batch, Reader, reader_of
-from gslora_det.readers.prefix import FrozenPrefix
+from gslora_det.readers.prefix import FrozenPrefix, by_file
 from gslora_det.registry import METHODS
 from gslora_det.weights import load_weights
 
@@ -46,8 +47,9 @@ class UnlearningDetector(BaseModel):
                  original: Optional[Dict[str, Tensor]] = None) -> None:
         super().__init__(dict(type='MultiBranchDataPreprocessor',
                               data_preprocessor=detector['data_preprocessor']))
-        self._seen: Dict[str, dict] = {}
+        self._seen: Optional[Dict[str, dict]] = None
         self._room = 0.0
+        self._teachers: List[nn.Module] = []
         self.detector = MODELS.build(copy.deepcopy(detector))
         self.method = METHODS.build(method)
         self._check(self.method, len(method['classes']))
@@ -63,6 +65,7 @@ class UnlearningDetector(BaseModel):
             stem = self.reader.stem() if share_stem and self._has_stem_of(original) else []
             teacher = copy.deepcopy(self.detector, {id(module): module for module in stem})
             load_weights(teacher, original or weights)
+            self._teachers.append(teacher)
             return teacher.eval().requires_grad_(False)
 
         self.method.prepare(self.detector, original_detector)
@@ -101,35 +104,40 @@ class UnlearningDetector(BaseModel):
 
     def train(self, mode: bool = True) -> 'UnlearningDetector':
         """As usual, but the statistics of frozen batch norms stay frozen."""
+        changes = mode != self.training
         super().train(mode)
         for module in self.detector.modules():
             if isinstance(module, _BatchNorm) and not any(
                     p.requires_grad for p in module.parameters()):
                 module.eval()
-        self._look_what_is_frozen()
+        if changes:  # MMEngine calls this before each step, too
+            self._look_what_is_frozen()
         return self
 
     def remember(self, seen: Dict[str, dict], room: float) -> None:
         """Lets what stands before the first layer that trains run once for an image.
 
-        Right only where an image looks the same every time.
-
         Args:
             seen (dict): What is remembered, for all tasks of a sequence.
-            room (float): Bytes to use.
+            room (float): Bytes to use. 0 where an image looks different each time: what is
+                remembered of it is forgotten after the step.
         """
         self._seen, self._room = seen, room
+        self.train(self.training)  # batch norms, too
         self._look_what_is_frozen()
 
     def _look_what_is_frozen(self) -> None:
-        if not self._room:
+        if self._seen is None:
             return
         prefix = FrozenPrefix(self.reader, self._room)
         digest = prefix.digest
         if digest not in self._seen:  # weights that were frozen have changed
             self._seen.clear()
         self.detector.prefix = FrozenPrefix(
-            prefix.reader, self._room, self._seen.setdefault(digest, {}))
+            prefix.reader, self._room, self._seen.setdefault(digest, {}), prefix.links,
+            by_file if self._room else id)
+        for teacher in self._teachers:
+            teacher.prefix = self.detector.prefix.recalled_by(reader_of(teacher), digest)
 
     def forward(self, inputs, data_samples=None, mode: str = 'tensor'):
         """MMEngine's entry: ``mode`` is 'loss', 'predict' or 'tensor'."""
@@ -152,8 +160,23 @@ class UnlearningDetector(BaseModel):
             dict[str, Tensor]: Scalars; the keys that contain ``loss`` add up to the
             total, the others are for the log.
         """
-        batches = self.extract(inputs, data_samples)
-        return self.method.loss(self.detector, batches.get('forget'), batches.get('retain'))
+        with self._remembered_in_a_step():
+            batches = self.extract(inputs, data_samples)
+            return self.method.loss(self.detector, batches.get('forget'), batches.get('retain'))
+
+    @contextmanager
+    def _remembered_in_a_step(self) -> Iterator[None]:
+        """Where images change, the detector and its teachers still share what is frozen."""
+        prefix = vars(self.detector).get('prefix')
+        if self._room or not prefix or not prefix.beyond_stem:
+            yield
+            return
+        prefix.limit = math.inf
+        try:
+            yield
+        finally:
+            prefix.seen.clear()
+            prefix.limit = prefix.size = 0
 
     def extract(self, inputs: Dict[str, Tensor],
                 data_samples: Dict[str, SampleList]) -> Dict[str, Batch]:

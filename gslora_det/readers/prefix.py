@@ -2,7 +2,7 @@
 
 import hashlib
 from contextlib import contextmanager, nullcontext
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Hashable, Iterator, List, NamedTuple, Optional, Sequence
 
 import torch
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
@@ -34,6 +34,17 @@ def is_frozen(module: nn.Module) -> bool:
         for part in module.modules())
 
 
+class _Made(Exception):
+    """All that a prefix asks for is made."""
+
+
+def by_file(sample: Any) -> Optional[tuple]:
+    """By what an image is known that looks the same every time; None where it has no file."""
+    if 'img_path' in sample:
+        return sample.img_path, tuple(sample.img_shape), tuple(sample.batch_input_shape)
+    return None
+
+
 class FrozenPrefix:
     """Remembers what the frozen links before the first that trains make of each image.
 
@@ -44,16 +55,20 @@ class FrozenPrefix:
         reader (Reader): Of the detector, after it was decided what trains.
         limit (float): Remember no further images beyond so many bytes.
         seen (dict, optional): What another prefix of equal :attr:`digest` remembers.
+        links (list[Link], optional): Instead of all that are frozen.
+        key (callable): By what an image is known; None for one that is not remembered.
 
     Attributes:
         seen (dict): By image, what each link made of it.
         size (int): Bytes that are remembered.
     """
 
-    def __init__(self, reader: Any, limit: float, seen: Optional[Dict[tuple, list]] = None
-                 ) -> None:
+    def __init__(self, reader: Any, limit: float, seen: Optional[Dict[tuple, list]] = None,
+                 links: Optional[List[Link]] = None,
+                 key: Callable[[Any], Hashable] = by_file) -> None:
         self.reader = reader
-        self.links: List[Link] = reader.frozen_links()
+        self.key = key
+        self.links: List[Link] = reader.frozen_links() if links is None else links
         self.limit = limit
         self.seen: Dict[tuple, list] = {} if seen is None else seen
         self.size = sum(map(_bytes, self.seen.values()))
@@ -72,6 +87,19 @@ class FrozenPrefix:
         """Whether links of the detector's head are remembered, too."""
         return len(self.links) > len(self.reader.stem())
 
+    def recalled_by(self, other: Any, digest: str) -> Optional['FrozenPrefix']:
+        """A prefix that gives another detector what this one remembers, if it makes the same.
+
+        Args:
+            other (Reader): Of a detector of the same config, frozen as a whole.
+            digest (str): This prefix's.
+        """
+        names = {module: name for name, module in self.reader.detector.named_modules()}
+        prefix = FrozenPrefix(other, 0, self.seen, [
+            link._replace(module=other.detector.get_submodule(names[link.module]))
+            for link in self.links], self.key)
+        return prefix if prefix.digest == digest else None
+
     @contextmanager
     def of(self, images: Tensor, samples: Sequence) -> Iterator[None]:
         """Within the block, the links give what they make of these images, at once.
@@ -88,7 +116,7 @@ class FrozenPrefix:
     @contextmanager
     def recalled(self, samples: Sequence) -> Iterator[None]:
         """Within the block, the links give what they made of these images."""
-        seen = [self.seen[key] for key in map(_key, samples)]
+        seen = [self.seen[key] for key in map(self.key, samples)]
         for number, link in enumerate(self.links):
             link.module.forward = _recall([each[number] for each in seen])
         try:
@@ -99,9 +127,9 @@ class FrozenPrefix:
 
     def remember(self, images: Tensor, samples: Sequence) -> bool:
         """Runs what is not remembered yet; whether all of these images are remembered then."""
-        if not self.links or not all('img_path' in sample for sample in samples):
+        keys = list(map(self.key, samples))
+        if not self.links or None in keys:
             return False
-        keys = list(map(_key, samples))
         new = [i for i, key in enumerate(keys) if key not in self.seen]
         if new and self.size >= self.limit:
             return False
@@ -119,12 +147,18 @@ class FrozenPrefix:
         made: List[Any] = [None] * len(self.links)
 
         def note(number: int) -> Callable:
-            return lambda module, args, outputs: made.__setitem__(number, outputs)
+            def hook(module: nn.Module, args: tuple, outputs: Any) -> None:
+                made[number] = outputs
+                if number == len(made) - 1:
+                    raise _Made
+            return hook
 
         handles = [link.module.register_forward_hook(note(number))
                    for number, link in enumerate(self.links)]
         try:
             self.reader.read(Batch(self.reader.features(images), samples, images))
+        except _Made:
+            pass
         finally:
             for handle in handles:
                 handle.remove()
@@ -135,10 +169,6 @@ class FrozenPrefix:
         read = self.links[number].read_later or number == len(self.links) - 1
         return _map(outputs, lambda part: part[row].clone() if read
                     else part.new_zeros(()).expand(part.shape[1:]))
-
-
-def _key(sample: Any) -> tuple:
-    return sample.img_path, tuple(sample.img_shape), tuple(sample.batch_input_shape)
 
 
 def _bytes(made: Sequence[Any]) -> int:

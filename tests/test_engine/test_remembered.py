@@ -4,9 +4,11 @@ import json
 
 import pytest
 import torch
+from mmdet.models.backbones import ResNet
 from support import CHECKPOINT
 
 from gslora_det.engine.sequence import UnlearningSequence
+from gslora_det.readers.prefix import FrozenPrefix
 from gslora_det.weights import read_weights
 
 LINEAR = dict(
@@ -54,7 +56,23 @@ def test_all_images_are_remembered_and_no_more_than_there_is_room(sequence, tmp_
     assert sum('/val/' in key[0] for key in seen) == 12  # all of the validation images
     none = sequence('none', **{'sequence.cache_gib': 1e-9})
     none.run()
-    assert sum(map(len, none._memory.values())) <= 4  # of one batch
+    assert sum(map(len, none._memory.values())) <= 12  # of one batch
+
+
+@pytest.mark.parametrize('iters', [1, 6])
+def test_each_image_runs_once_and_weights_are_not_read_in_each_step(sequence, monkeypatch, iters):
+    """Also of those that the map is found on, and by the original detector."""
+    ran, read = [], []
+    forward, digest = ResNet.forward, FrozenPrefix.digest.fget
+    erasing = sequence('run', **{'sequence.iters': iters})
+    monkeypatch.setattr(ResNet, 'forward', lambda self, images: (
+        ran.append(len(images)), forward(self, images))[1])
+    monkeypatch.setattr(FrozenPrefix, 'digest', property(
+        lambda self: (read.append(1), digest(self))[1]))
+    erasing.run()
+    (seen, ) = erasing._memory.values()
+    assert sum(ran) == 12 + len(seen)  # the original detector sees the validation images
+    assert len(read) == 6  # of a task's start and its end; the second has a teacher, too
 
 
 def test_nothing_is_remembered_where_images_change(config, tmp_path):

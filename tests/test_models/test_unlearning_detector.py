@@ -198,6 +198,18 @@ def said(detector, images, data_samples, places=None):
     return logits[-1].double(), boxes[-1].double(), picked[0]
 
 
+@pytest.mark.parametrize('name', ONE_STAGE[:1] + TWO_STAGES)
+def test_what_is_frozen_records_no_graph_though_it_is_not_kept(name, pair, other):
+    _, model = other(name, targets=['decoder.layers.1.ffn.*'])
+    records = {}
+    for part in ('backbone', 'encoder', 'decoder.layers.0', 'decoder.layers.1'):
+        model.detector.get_submodule(part).register_forward_hook(
+            lambda _, args, made, part=part: records.update({
+                part: (made if isinstance(made, torch.Tensor) else made[0]).requires_grad}))
+    model.loss(*pair)
+    assert records == dict.fromkeys(records, False) | {'decoder.layers.1': True}
+
+
 @pytest.mark.parametrize('name', TWO_STAGES)
 def test_teachers_look_at_the_proposals_of_the_student(name, pair, other):
     original, model = other(name, distill=1.0, hold=1.0)

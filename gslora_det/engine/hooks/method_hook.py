@@ -51,10 +51,19 @@ class MethodHook(Hook):
 def _images(runner: Runner, branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
     """Single images of a branch, from a loader of their own: training's is not advanced."""
     left = math.ceil(number / runner.world_size)
-    for data in Runner.build_dataloader(runner.cfg.train_dataloader):
-        data = unwrapped(runner.model).data_preprocessor(data, training=True)
-        for image, sample in zip(data['inputs'][branch], data['data_samples'][branch]):
+    preprocess = unwrapped(runner.model).data_preprocessor.data_preprocessor
+    for data in Runner.build_dataloader(_loader_of(runner.cfg.train_dataloader, branch)):
+        data = preprocess({key: value[branch] for key, value in data.items()}, training=True)
+        for image, sample in zip(data['inputs'], data['data_samples']):
             if not left:
                 return
             left -= 1
             yield image, sample
+
+
+def _loader_of(loader: dict, branch: str) -> dict:
+    """The config of a loader that gives of a paired one's batches what is of one branch."""
+    sources = zip(loader['dataset']['datasets'], loader['sampler']['source_ratio'])
+    dataset, size = next(source for source in sources if source[0]['branch'] == branch)
+    return dict(loader, batch_size=size, dataset=dict(loader['dataset'], datasets=[dataset]),
+                sampler=dict(loader['sampler'], batch_size=size, source_ratio=[size]))
