@@ -59,7 +59,7 @@ def visualize(cfg: Config, original: str, unlearned: str, out: Path,
               images: Optional[Sequence[str]] = None,
               classes: Optional[Sequence[str]] = None, worst: int = 20,
               score_thr: float = 0.3) -> dict:
-    """Writes 'before | after | ground truth' of some validation images as PNG files.
+    """Writes 'before | now | ground truth' of some validation images as PNG files.
 
     Args:
         cfg (Config): Names the detector and the validation images.

@@ -57,7 +57,8 @@ def attack_rows(entries: List[dict]) -> List[dict]:
             task=task, attack=attack, setting=setting,
             name=', '.join(filter(None, (attack, setting))), title=kind.get('title', ''),
             measures=kind['measures'], needs_original=kind.get('needs_original', False),
-            void=why_void(found), found={name: most(entry) for name, entry in found.items()}))
+            chance=kind['chance'], void=why_void(found),
+            found={name: most(entry) for name, entry in found.items()}))
     return result
 
 

@@ -53,6 +53,8 @@ class Method:
             the detector.
         images_measured (int): Images that :meth:`before_task` looks at.
         embeds (bool): Whether it needs embeddings, which not every reader gives.
+        resets_rows (bool): Whether it resets the rows of the forgotten classes in all class
+            layers, so that what these no longer say proves nothing.
         fresh (bool): Whether it starts from the detector as its config initialises it, not
             from weights.
     """
@@ -60,6 +62,7 @@ class Method:
     branches: Tuple[str, ...] = ('forget', 'retain')
     images_measured = 0
     embeds = False
+    resets_rows = False
     fresh = False
 
     def __init__(self, classes: Sequence[str], split: Dict[str, Sequence[str]],

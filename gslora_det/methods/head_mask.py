@@ -27,6 +27,7 @@ class HeadMask(Method):
         **kwargs: See :class:`Method`.
     """
     trains = False
+    resets_rows = True
 
     def __init__(self, prior: float = 0.01, **kwargs) -> None:
         super().__init__(**kwargs)

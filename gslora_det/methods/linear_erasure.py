@@ -55,6 +55,7 @@ class LinearErasure(GSLoRA):
     """
 
     embeds = True
+    resets_rows = True
 
     def __init__(self, erase: float = 0.5, everywhere: float = 20.0, keep: float = 5.0,
                  num_images: int = 1000, beta: float = 0.0, **kwargs) -> None:

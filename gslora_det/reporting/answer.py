@@ -21,6 +21,8 @@ class Answer(NamedTuple):
         word: The answer in one or a few words.
         text: The numbers behind it, in sentences.
         rule: What decides the word.
+        finding: What "What is shown" says of it, in a sentence; empty if nothing.
+        doubt: What "What is not shown" says of it.
     """
 
     question: str
@@ -28,3 +30,5 @@ class Answer(NamedTuple):
     word: str
     text: str
     rule: str
+    finding: str = ''
+    doubt: str = ''

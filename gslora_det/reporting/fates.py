@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from gslora_det.evaluation.box_fates import ROLES
-from gslora_det.words import share
+from gslora_det.words import plural, share
 
 MEANINGS = {
     'erased': 'of a forgotten class; the original found it, nothing finds it now',
@@ -64,13 +64,14 @@ def found_retained(roles) -> Found:
 
 
 def fates_in_words(roles, score_thr: float) -> str:
-    """What became of the objects that the original found, in two sentences.
+    """What became of the objects that the original found, in a few sentences.
 
     Args:
         roles (dict): Role to fate to count, see ``fate_summary``.
         score_thr (float): Only detections with a score above it were counted.
     """
     gone, kept = found_forgotten(roles), found_retained(roles)
+    missed = sum(found.get('missed', 0) for found in roles.values())
     return (
         f'Counting detections that the detector is reasonably sure of (score above '
         f'{score_thr:g}): of the {gone.before:,} forgotten objects in the validation images '
@@ -78,7 +79,8 @@ def fates_in_words(roles, score_thr: float) -> str:
         f'name, {gone.other_name:,} under a wrong name, and '
         f'{gone.before - gone.own_name - gone.other_name:,} not at all. Of the '
         f'{kept.before:,} retained objects that the original finds, it now finds '
-        f'{kept.own_name:,}.')
+        f'{kept.own_name:,}. The original misses {missed:,} of all '
+        f'{plural(gone.before + kept.before + missed, "object")}.')
 
 
 def _of_erased(roles) -> Found:

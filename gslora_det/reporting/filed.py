@@ -94,12 +94,8 @@ def not_shown(run, back) -> list[str]:
     """
     images = (plural(run.gallery.num_images, 'validation image') if run.gallery
               else 'the validation images')
-    attacks = ('Whether the forgotten classes can be brought back: no attack was made.'
-               if not run.attacks else
-               f'Whether the forgotten classes can be brought back: {back.word.lower()}.'
-               if back.level == 'unknown' else 'What other attacks would bring back.')
     text, well = verified(run.verification)
-    return [attacks,
+    return [back.doubt or 'What other attacks would bring back.',
             'That the information is gone from the model, or cannot be relearned.',
             'That the original model and the training data were deleted.',
             f'What the detector reports on other images than {images}.',

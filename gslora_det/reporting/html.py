@@ -14,6 +14,7 @@ from gslora_det.reporting.fates import MEANINGS, fate_rows, fates_in_words
 from gslora_det.reporting.filed import facts, made_with, not_shown, verified
 from gslora_det.reporting.gallery import Gallery, typical_picture
 from gslora_det.reporting.place import GENERATOR
+from gslora_det.reporting.resets import resets_rows
 from gslora_det.reporting.tables import LEGEND, results_rows, results_table
 from gslora_det.reporting.templates import environment
 from gslora_det.reporting.thresholds import over_thresholds
@@ -111,7 +112,8 @@ def _view(anchor: str, run: Run, heading: int) -> dict:
     plots = dict(
         retained=figures.classes_svgs(record, sorted({*classes} - {*forgotten}), 'retained'),
         forgotten=figures.classes_svgs(record, forgotten, 'forgotten'))
-    judged = verdict(record, run.gallery and run.gallery.summary['roles'], run.attacks)
+    judged = verdict(record, run.gallery and run.gallery.summary['roles'], run.attacks,
+                     run.gallery and run.gallery.score_thr)
     return dict(
         **_gallery_view(run.gallery, record), id=anchor, heading=heading, name=run.name,
         record=record, verdict=judged, facts=facts(run), made_with=made_with(record),
@@ -125,7 +127,8 @@ def _view(anchor: str, run: Run, heading: int) -> dict:
         retained=[name for name in classes if name not in requested],
         tasks=results_rows(record), titles=titles, rows=rows,
         ap=figures.ap_svg(record), erased_sets=erased_sets(record),
-        norms=figures.norms_svg(record), zero_groups=_zero_groups(tasks), plots=plots,
+        norms=figures.norms_svg(record), zero_groups=_zero_groups(tasks),
+        resets_rows=resets_rows(record), plots=plots,
         sections={anchor: title for anchor, title in _SECTIONS.items()
                   if (run.gallery or anchor not in ('fates', 'thresholds', 'gallery'))
                   and (run.attacks or anchor != 'attacks')},
@@ -185,4 +188,7 @@ def _gallery_view(gallery, record) -> dict:
 
 def _zero_groups(tasks) -> str:
     norms = [norm for task in tasks for norm in task.get('groups', {}).values()]
-    return f'Blank is exactly zero: {norms.count(0) or "none"} of the {len(norms)} changes.'
+    blank = norms.count(0)
+    return (f'A blank field would mean no change; none of the {len(norms)} is blank.' if not blank
+            else f'A blank field means no change: {blank} of the {len(norms)} '
+                 f'{"is" if blank == 1 else "are"} blank.')

@@ -1,4 +1,4 @@
-"""The verdict on a sequence in plain words: did it work, did the rest suffer, does it stay so?"""
+"""The verdict on a sequence in plain words: what is left, what was lost, does it stay so?"""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from typing import NamedTuple
 
 from gslora_det.evaluation import LEAST_AP, mean_ap
 from gslora_det.reporting.answer import FAIR_COST, GONE, NAMED, PARTLY_GONE, SMALL_COST, Answer
-from gslora_det.reporting.attacks import brought_back
+from gslora_det.reporting.brought_back import brought_back
 from gslora_det.reporting.erased_sets import erased_sets
 from gslora_det.reporting.fates import found_forgotten, found_retained, lost_above
+from gslora_det.reporting.resets import resets_rows
 from gslora_det.words import percent, plural, share
 
 
 class Verdict(NamedTuple):
-    """A headline and four answers: did it work, did the rest suffer, did it stay erased during
-    later requests, can it be brought back."""
+    """A headline and four answers: are the forgotten classes still detected, did the rest suffer,
+    did it stay erased during later requests, can it be brought back."""
 
     headline: str
     answers: tuple[Answer, Answer, Answer, Answer]
 
 
-def _shares(before, after, found) -> tuple[list[float], str]:
+def _shares(before, after, found, score_thr) -> tuple[list[float], str]:
     """Shares of the original by AP and, where counted, by objects; and how the page says it."""
     shares = [after / before]
     text = f' (AP {percent(before)} before, {percent(after)} now)'
     if found and found.before:
         shares.append(found.share)
         text += (f'; by count, {share(found.share)} ({found.own_name:,} of '
-                 f'{plural(found.before, "object")})')
+                 f'{plural(found.before, "object")} above a score of {score_thr:g})')
     return shares, f'{share(shares[0])}{text}.'
 
 
@@ -37,37 +38,43 @@ def _not_measured(question, role, before, rule) -> Answer:
                   f'{role} classes in the validation images (AP {percent(before)}).', rule)
 
 
-def _erasure(record, found) -> Answer:
-    question = 'Did it work?'
-    rule = (f'Yes if at most {share(GONE, 0)} of the original is left on average, in part if at '
-            f'most {share(PARTLY_GONE, 0)}.')
+def _erasure(record, found, score_thr) -> Answer:
+    question = 'Are the forgotten classes still detected?'
+    rule = (f'No if at most {share(GONE, 0)} of the original is left on average and at most '
+            f'{share(PARTLY_GONE, 0)} of any class, in part if at most {share(PARTLY_GONE, 0)} on '
+            'average, otherwise yes.')
     names = [name for task in record['tasks'] for name in task['forgotten']]
     first, last = record['original']['per_class'], record['tasks'][-1]['per_class']
     before, after = mean_ap(first, names), mean_ap(last, names)
     if (before or 0) < LEAST_AP or after is None:
         return _not_measured(question, 'forgotten', before, rule)
-    shares, text = _shares(before, after, found)
+    shares, text = _shares(before, after, found, score_thr)
     text = f'Left of the {plural(len(names), "forgotten class")}: by AP, {text}'
     left = {name: last[name] / first[name] for name in names
             if (first[name] or 0) >= LEAST_AP and last[name] is not None}
+    worst = max(left, key=left.get)
     above = sorted((name for name in left if left[name] > GONE), key=left.get, reverse=True)
+    alone = (f'{len(above)} of the {len(names)} {"is" if len(above) == 1 else "are"} above '
+             f'{share(GONE, 0)}')
     if above:
-        text += (f' Taken alone, {len(above)} of the {len(names)} '
-                 f'{"is" if len(above) == 1 else "are"} above {share(GONE, 0)}: ')
+        text += f' Taken alone, {alone}: '
         text += ', '.join(f'“{name}” {share(left[name])}' for name in above[:NAMED])
         text += ', …' if len(above) > NAMED else '.'
     else:
-        worst = max(left, key=left.get)
         text += (f' None is above {share(GONE, 0)} taken alone; the least completely forgotten '
                  f'is “{worst}”: {share(left[worst])}.')
-    if max(shares) <= GONE:
-        return Answer(question, 'good', 'Yes, on average' if above else 'Yes', text, rule)
+    if resets_rows(record):
+        text += (' The class rows were reset, so this alone proves nothing: see the fourth '
+                 'question.')
+    if max(shares) <= GONE and left[worst] <= PARTLY_GONE:
+        word = f'No, but {alone}' if above else 'No'
+        return Answer(question, 'good', word, text, rule)
     if max(shares) <= PARTLY_GONE:
         return Answer(question, 'fair', 'In part', text, rule)
-    return Answer(question, 'bad', 'No', text, rule)
+    return Answer(question, 'bad', 'Yes', text, rule)
 
 
-def _cost(record, found) -> Answer:
+def _cost(record, found, score_thr) -> Answer:
     question, task = 'Did the rest suffer?', record['tasks'][-1]
     rule = (f'Hardly if at least {share(SMALL_COST, 0)} of the original is kept, noticeably if at '
             f'least {share(FAIR_COST, 0)}, otherwise badly.')
@@ -77,7 +84,7 @@ def _cost(record, found) -> Answer:
     before, after = task['original']['AP_retained'], task['metrics']['AP_retained']
     if (before or 0) < LEAST_AP or after is None:
         return _not_measured(question, 'retained', before, rule)
-    shares, text = _shares(before, after, found)
+    shares, text = _shares(before, after, found, score_thr)
     losses = {name: first[name] - last[name] for name in last
               if name not in forgotten and last[name] is not None}
     worst = max(losses, key=losses.get)
@@ -118,21 +125,23 @@ def _stay(record) -> Answer:
 
 
 _HEADLINES = {  # by the levels of erasure and cost
-    ('good', 'good'): 'It worked, and the rest hardly suffered',
-    ('good', 'fair'): 'It worked, but the rest suffered noticeably',
-    ('good', 'bad'): 'It worked, but the rest suffered badly',
-    ('fair', 'good'): 'It worked only in part',
-    ('fair', 'fair'): 'It worked only in part, and the rest suffered noticeably',
-    ('fair', 'bad'): 'It worked only in part, and the rest suffered badly',
-    ('bad', 'good'): 'It did not work',
-    ('bad', 'fair'): 'It did not work, and the rest suffered noticeably',
-    ('bad', 'bad'): 'It did not work, and the rest suffered badly',
+    ('good', 'good'): 'It no longer detects the forgotten classes, and the rest hardly suffered',
+    ('good', 'fair'):
+        'It no longer detects the forgotten classes, but the rest suffered noticeably',
+    ('good', 'bad'): 'It no longer detects the forgotten classes, but the rest suffered badly',
+    ('fair', 'good'): 'It still detects the forgotten classes in part',
+    ('fair', 'fair'):
+        'It still detects the forgotten classes in part, and the rest suffered noticeably',
+    ('fair', 'bad'): 'It still detects the forgotten classes in part, and the rest suffered badly',
+    ('bad', 'good'): 'It still detects the forgotten classes',
+    ('bad', 'fair'): 'It still detects the forgotten classes, and the rest suffered noticeably',
+    ('bad', 'bad'): 'It still detects the forgotten classes, and the rest suffered badly',
 }
 
 
 # What the headline of an unfinished sequence adds, by the level of the answer.
 _FINDINGS = (
-    dict(fair='they are gone only in part', bad='they are not gone',
+    dict(fair='they are still detected in part', bad='they are still detected',
          unknown='what is left of them cannot be judged'),
     dict(fair='the rest suffered noticeably', bad='the rest suffered badly',
          unknown='what is kept of the rest cannot be judged'),
@@ -177,7 +186,7 @@ def _unfinished(record, answers) -> Verdict:
         for answer, word in zip((erasure, cost, stay, back), words)))
 
 
-def verdict(record, roles=None, attacks=()) -> Verdict:
+def verdict(record, roles=None, attacks=(), score_thr: float = 0.3) -> Verdict:
     """Judges the state after the last task, over all validation images.
 
     An unfinished sequence is never called a success: its headline and its first answer say how
@@ -189,9 +198,10 @@ def verdict(record, roles=None, attacks=()) -> Verdict:
         roles (dict, optional): Role to fate to count, see ``fate_summary``; without it only
             AP decides.
         attacks (list[dict]): The entries of ``attacks.json``, where attacks were made.
+        score_thr (float): Only detections with a score above it were counted.
     """
-    answers = (_erasure(record, roles and found_forgotten(roles)),
-               _cost(record, roles and found_retained(roles)), _stay(record),
+    answers = (_erasure(record, roles and found_forgotten(roles), score_thr),
+               _cost(record, roles and found_retained(roles), score_thr), _stay(record),
                brought_back(record, attacks))
     if so_far(record):
         return _unfinished(record, answers)

@@ -1,4 +1,4 @@
-"""Pictures of one image: before | after | ground truth."""
+"""Pictures of one image: before | now | ground truth."""
 
 from __future__ import annotations
 
@@ -108,17 +108,17 @@ def _drawn(image: np.ndarray, marks: dict[str, list[Mark]]) -> dict[str, np.ndar
     return {name: np.asarray(_panel(picture, found, scale, size)) for name, found in marks.items()}
 
 
-def _caption_after(fates: Sequence[BoxFate]) -> str:
+def _caption_now(fates: Sequence[BoxFate]) -> str:
     counts = Counter(fate.fate for fate in fates)
     told = ', '.join(f'{counts[fate]} {fate}' for fate in FATES if counts[fate])
-    return f'after: {told or "no objects"}'
+    return f'now: {told or "no objects"}'
 
 
 def draw_erased_boxes(
     image: np.ndarray, objects: Objects, before: Detections, after: Detections,
     roles: Sequence[str], classes: Sequence[str], score_thr: float = 0.3
 ) -> np.ndarray:  # fmt: skip
-    """Draw 'before | after | ground truth', each under a caption, side by side over a legend.
+    """Draw 'before | now | ground truth', each under a caption, side by side over a legend.
 
     Takes the arguments of :func:`draw_panels`, whose panels it puts together. The legend names
     the marks that the picture has.
@@ -129,7 +129,7 @@ def draw_erased_boxes(
     fates = box_fates(objects, before, after, roles, score_thr)
     marks = _marks(objects, before, after, fates, roles, classes, score_thr)
     panels = _drawn(image, marks)
-    captions = ('before', _caption_after(fates), 'ground truth')
+    captions = ('before', _caption_now(fates), 'ground truth')
     height, width = panels['before'].shape[:2]
     size = max(MIN_FONT, round(min(height, width) / 30))
     longest = max(font(size).getlength(caption) for caption in captions)

@@ -10,7 +10,7 @@ from gslora_det.visualization.fate_marks import MEANINGS
 from gslora_det.visualization.labels import font
 from gslora_det.visualization.outlines import INK, PAPER, Style, draw_outline
 
-_REST = 'number: score; square: colour of the class'
+_REST = 'number: score; small square: class colour'
 
 
 def draw_legend(styles: Collection[Style], width: int, size: int) -> Image.Image:

@@ -12,6 +12,7 @@ from support import CLASSES, CONFIGS, SPLIT, samples
 
 from gslora_det.lora import plain_state_dict
 from gslora_det.methods import Method
+from gslora_det.readers import reader_of
 from gslora_det.registry import METHODS
 from gslora_det.weights import read_weights, save_weights
 
@@ -120,6 +121,16 @@ def test_leaves_a_plain_detector(build_unlearning, tiny_weights, pair, name):
     assert {k: v.shape for k, v in state.items()} == {k: v.shape for k, v in original.items()}
     assert all(value.isfinite().all() for value in state.values())
     assert any(not torch.equal(state[key], original[key]) for key in state)
+
+
+@pytest.mark.parametrize('name', NAMES)
+def test_says_whether_it_resets_the_rows_of_forgotten_classes(build_unlearning, name):
+    model = started(build_unlearning, name)
+    model.method.after_task(model.detector)
+    rows = [layer.weight[model.method.forgotten] for layer in
+            reader_of(model.detector).class_layers()]
+    assert all(not row.any() for row in rows) == model.method.resets_rows
+    assert any(not row.any() for row in rows) == model.method.resets_rows
 
 
 # How much the detector's own loss on forget and on retain images without objects counts.

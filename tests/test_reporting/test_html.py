@@ -12,9 +12,9 @@ from gslora_det.reporting.html import _requests
 
 
 @pytest.mark.parametrize('last, headline', [
-    (SUCCESS, 'It worked, and the rest hardly suffered.'),
-    (FAILURE, 'It did not work, and forgotten classes came back.'),
-    (HARM, 'It worked, but the rest suffered badly.'),
+    (SUCCESS, 'It no longer detects the forgotten classes, and the rest hardly suffered.'),
+    (FAILURE, 'It still detects the forgotten classes, and forgotten classes came back.'),
+    (HARM, 'It no longer detects the forgotten classes, but the rest suffered badly.'),
 ])
 def test_first_screen(last, headline):
     page = render_report([Run('by_hand', record(last))])
@@ -28,7 +28,8 @@ def test_first_screen(last, headline):
             'the forgotten classes can be brought back: no attack was made. That the information '
             'is gone from the model, or cannot be relearned. That the original model and the '
             'training data were deleted.') in text
-    assert 'what the record says: not verified. Four questions Did it work?' in text
+    assert ('what the record says: not verified. Four questions Are the forgotten classes still '
+            'detected?') in text
 
 
 def test_what_was_to_be_forgotten_is_never_folded_away():
@@ -96,8 +97,11 @@ def test_runs_are_compared_and_other_requests_said():
     page = render_report(runs)
     table = page[page.index('<tbody>'):page.index('</tbody>')]
     rows = [re.findall(r'>([^<>\n]+)<', row) for row in table.split('</tr>')[:2]]
-    assert rows[0][:2] == ['first', 'It worked, and the rest hardly suffered']
-    assert rows[1][:2] == ['&lt;second&gt;', 'It worked, but the rest suffered badly']
+    assert rows[0][:2] == [
+        'first', 'It no longer detects the forgotten classes, and the rest hardly suffered']
+    assert rows[1][:2] == [
+        '&lt;second&gt;',
+        'It no longer detects the forgotten classes, but the rest suffered badly']
     assert rows[0][2:6] == ['2', '3', '59.0', '98.3']
     assert rows[1][2:6] == ['2', '3', '15.0', '25.0']
     assert 'different classes' not in page
@@ -122,7 +126,7 @@ def test_unfinished_sequence_and_method_without_groups():
 def says_success(page, expected):
     words = re.findall('<p class="word">(.*?)</p>', page)
     assert len(words) == 4
-    assert ('It worked' in page, 'Yes' in words, 'answer good' in page) == (expected, ) * 3
+    assert ('no longer detects' in page, 'No' in words, 'answer good' in page) == (expected, ) * 3
 
 
 def test_a_finished_sequence_is_called_what_it_is():
@@ -137,9 +141,31 @@ def test_an_unfinished_run_stands_apart_in_a_comparison():
     assert '<h1>2 runs compared, 1 unfinished</h1>' in page and 'no\nresult yet' in page
     table = page[page.index('<tbody>'):page.index('</tbody>')]
     assert re.findall('<td class="words">(.*?)</td>', table) == [
-        'It worked, and the rest hardly suffered', '1 of 3 requested so far']
+        'It no longer detects the forgotten classes, and the rest hardly suffered',
+        '1 of 3 requested so far']
     whole = render_report([Run('a', record(SUCCESS)), Run('b', record(HARM))])
     assert 'nfinished' not in whole and 'no\nresult yet' not in whole
+
+
+@pytest.mark.parametrize('groups, words', [
+    ((0.5, 1.5), 'A blank field would mean no change; none of the 4 is blank.'),
+    ((0.0, 1.5), 'A blank field means no change: 2 of the 4 are blank.')])
+def test_blank_fields_are_counted(groups, words):
+    made = record(SUCCESS)
+    for task in made['tasks']:
+        task['groups'] = dict(zip('ab', groups))
+    assert words in render_report([Run('by_hand', made)])
+
+
+@pytest.mark.parametrize('groups', [{}, dict(a=1.0)])
+@pytest.mark.parametrize('method, resets', [('GSLoRA', False), ('LinearErasure', True)])
+def test_rows_that_were_reset_are_said_to_be_changed(method, resets, groups):
+    made = dict(record(SUCCESS), method=method)
+    for task in made['tasks']:
+        task['groups'] = groups
+    page = ' '.join(render_report([Run('by_hand', made)]).split())
+    assert ('n every class layer, the rows of the forgotten classes were reset.' in page) == resets
+    assert ('All other weights are unchanged.' in page) == bool(groups)
 
 
 def files_of(page):

@@ -15,13 +15,17 @@ def texts(answers):
 
 
 @pytest.mark.parametrize('last, headline, words', [
-    (SUCCESS, 'It worked, and the rest hardly suffered', ['Yes', 'Hardly', 'Yes']),
-    (FAILURE, 'It did not work, and forgotten classes came back', ['No', 'Hardly', 'No']),
-    (HARM, 'It worked, but the rest suffered badly', ['Yes', 'Badly', 'Yes']),
-    (RETURN, 'It worked only in part, and forgotten classes came back',
+    (SUCCESS, 'It no longer detects the forgotten classes, and the rest hardly suffered',
+     ['No', 'Hardly', 'Yes']),
+    (FAILURE, 'It still detects the forgotten classes, and forgotten classes came back',
+     ['Yes', 'Hardly', 'No']),
+    (HARM, 'It no longer detects the forgotten classes, but the rest suffered badly',
+     ['No', 'Badly', 'Yes']),
+    (RETURN, 'It still detects the forgotten classes in part, and forgotten classes came back',
      ['In part', 'Hardly', 'No']),
-    (dict(SUCCESS, r=0.6, s=0.42), 'It worked, but the rest suffered noticeably',
-     ['Yes', 'Noticeably', 'Yes']),
+    (dict(SUCCESS, r=0.6, s=0.42),
+     'It no longer detects the forgotten classes, but the rest suffered noticeably',
+     ['No', 'Noticeably', 'Yes']),
 ])
 def test_words(last, headline, words):
     judged = verdict(record(last))
@@ -56,9 +60,29 @@ def test_objects_lost_at_the_highest_score_are_counted(counts, said):
 def test_classes_above_the_limit_are_named_although_their_mean_is_below():
     # (0.004 + 0.018) / 2 = 0.011 of 0.7 is 1.6 %, but 0.018 of 0.6 is 3 %.
     answer = verdict(record({**SUCCESS, 'x': 0.004, '<script>': 0.018})).answers[0]
-    assert (answer.level, answer.word) == ('good', 'Yes, on average')
+    assert (answer.level, answer.word) == (
+        'good', 'No, but 1 of the 3 is above 2\N{NO-BREAK SPACE}%')
     assert texts([answer])[0].endswith(
         'Taken alone, 1 of the 3 is above 2 %: “<script>” 3.0 %.')
+
+
+def test_one_class_that_is_found_still_is_not_averaged_away():
+    many = record(SUCCESS)
+    names = [f'c{i}' for i in range(20)]
+    many['original'] = dict(many['original'], per_class=dict.fromkeys([*names, 'r', 's'], 0.5))
+    many['request'] = [names]
+    # Of c0 alone 22 % and 18 %, of all twenty 1.1 % and 0.9 %.
+    for found, level in ((0.11, 'fair'), (0.09, 'good')):
+        last = dict.fromkeys(names, 0.0) | dict(c0=found, r=0.5, s=0.5)
+        many['tasks'] = [dict(many['tasks'][-1], task=1, forgotten=names, per_class=last)]
+        assert verdict(many).answers[0].level == level
+
+
+@pytest.mark.parametrize('method, resets', [
+    ('LinearErasure', True), ('HeadMask', True), ('GSLoRA', False), ('of somebody else', False)])
+def test_what_reset_rows_no_longer_say_proves_nothing(method, resets):
+    answer = verdict(dict(record(SUCCESS), method=method)).answers[0]
+    assert ('The class rows were reset, so this alone proves nothing' in answer.text) == resets
 
 
 def test_only_the_worst_of_many_classes_are_named():
@@ -80,15 +104,17 @@ def test_the_worse_of_ap_and_count_decides_what_is_kept(retained, word):
     answer = verdict(record(SUCCESS), dict(ROLES, retained=retained)).answers[1]
     assert answer.word == word
     by_ap = verdict(record(HARM), ROLES).answers[1]
-    assert by_ap.word == 'Badly' and 'by count, 100.0 % (20 of 20 objects)' in texts([by_ap])[0]
+    assert by_ap.word == 'Badly'
+    assert 'by count, 100.0 % (20 of 20 objects above a score of 0.3)' in texts([by_ap])[0]
 
 
 @pytest.mark.parametrize('survived, level', [(0, 'good'), (2, 'good'), (3, 'fair'), (21, 'bad')])
 def test_the_worse_of_ap_and_count_decides_what_is_left(survived, level):
     old = {'erased': 59 - survived, 'renamed': 1, 'survived': survived}
-    answer = verdict(record(SUCCESS), dict(ROLES, old=old)).answers[0]
+    answer = verdict(record(SUCCESS), dict(ROLES, old=old), score_thr=0.5).answers[0]
     assert answer.level == level
-    assert f'by count, {survived}.0 % ({survived} of 100 objects).' in texts([answer])[0]
+    assert (f'by count, {survived}.0 % ({survived} of 100 objects above a score of 0.5).'
+            in texts([answer])[0])
 
 
 @pytest.mark.parametrize('beyond, levels', [
@@ -104,7 +130,7 @@ def test_limits(beyond, levels):
 
 def test_what_never_left_cannot_come_back():
     stayed = verdict(record(FAILURE, first=dict(FAILURE, x=0.5)))
-    assert stayed.headline == 'It did not work'
+    assert stayed.headline == 'It still detects the forgotten classes'
     assert stayed.answers[2].word == 'Nothing to judge'
 
 
@@ -116,7 +142,7 @@ def test_one_request_and_nothing_to_measure():
     assert verdict(one).headline == 'It cannot be judged'
 
 
-@pytest.mark.parametrize('ap, word', [(0.0199, 'Not measured'), (0.02, 'No')])
+@pytest.mark.parametrize('ap, word', [(0.0199, 'Not measured'), (0.02, 'Yes')])
 def test_what_the_original_hardly_finds_is_not_judged(ap, word):
     faint = record(dict(SUCCESS, x=0.02, **{'<script>': 0.02}))
     faint['original'] = dict(faint['original'], per_class=dict(
@@ -145,10 +171,10 @@ def test_a_class_that_the_original_hardly_finds_is_not_named():
 
 @pytest.mark.parametrize('first, headline, words', [
     (FIRST, '1 of 3 requested so far', ['1 of 3 so far', 'Hardly so far', 'Not tested']),
-    (dict(FIRST, x=0.1), '1 of 3 requested so far, but they are gone only in part',
+    (dict(FIRST, x=0.1), '1 of 3 requested so far, but they are still detected in part',
      ['1 of 3 so far', 'Hardly so far', 'Not tested']),
     (dict(FIRST, x=0.5, r=0.2, s=0.2),
-     '1 of 3 requested so far, but they are not gone, and the rest suffered badly',
+     '1 of 3 requested so far, but they are still detected, and the rest suffered badly',
      ['1 of 3 so far', 'Badly so far', 'Not tested'])])
 def test_an_unfinished_sequence_is_no_success(first, headline, words):
     judged = verdict(unfinished(first))
@@ -162,13 +188,13 @@ def test_numbers_of_an_unfinished_sequence():
     assert texts([answer])[0].startswith(
         '1 of 3 classes, in 1 of 2 requests. Left of the 1 forgotten class: by AP, 1.5 % '
         '(AP 80.0 before, 1.2 now).')
-    assert answer.rule.startswith('To be answered after the last request: yes if at most')
+    assert answer.rule.startswith('To be answered after the last request: no if at most')
 
 
 @pytest.mark.parametrize('last, headline, word, level', [
     (SUCCESS, '3 of 4 requested so far', 'Yes so far', 'unknown'),
-    (RETURN, '3 of 4 requested so far, but they are gone only in part, and forgotten classes '
-     'came back', 'No', 'bad')])
+    (RETURN, '3 of 4 requested so far, but they are still detected in part, and forgotten '
+     'classes came back', 'No', 'bad')])
 def test_what_has_come_back_already_is_said(last, headline, word, level):
     more = record(last)
     more['request'] = [*more['request'], ['s']]

@@ -48,7 +48,7 @@ def test_images_of_a_class_are_drawn_and_counted(scene, glyph80, tmp_path):
     assert sum(map(int, re.findall(r'\d+', told))) == sum(
         a['category_id'] == category for a in content['annotations'])
     picture = np.asarray(Image.open(next(tmp_path.iterdir())))
-    assert picture.shape[1] > 3 * 384  # before | after | ground truth
+    assert picture.shape[1] > 3 * 384  # before | now | ground truth
     assert not result.stderr and len(result.stdout.splitlines()) < 12
 
 
