@@ -74,7 +74,8 @@ def test_a_request_replaces_what_the_config_asked():
 @pytest.mark.parametrize('detector, method, beta, rate', [
     ('deformable-detr_r18', 'LinearErasure', None, 1e-3), ('dino_r18', 'GSLoRA', 0.3, 1e-3),
     ('retinanet_r18', 'GSLoRA', 5.0, 5e-3), ('rtmdet_r18', 'GSLoRA', 5.0, 5e-3),
-    ('deformable-detr_r18_softmax', 'GSLoRA', 1.0, 2e-3), ('faster-rcnn_r18', 'GSLoRA', 1.0, 2e-3)])
+    ('deformable-detr_r18_softmax', 'GSLoRA', 1.0, 2e-3),
+    ('faster-rcnn_r18', 'GSLoRA', 1.0, 2e-3)])
 def test_every_family_has_its_recipe(detector, method, beta, rate):
     """docs/own-data.md and docs/detectors.md have these numbers."""
     cfg = read_config(f'gslora_det::_base_/models/{detector}_glyph80.py')

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from gslora_det.benchmark.commands import sequence
 from gslora_det.benchmark.steps import GLYPH80, our_step
 from gslora_det.benchmark.timing import Cost, cost_in_a_child
-from gslora_det.report.curves import PALETTE
+from gslora_det.reporting.curves import PALETTE
 
 _ALL_FFNS = dict(_delete_=True, type='GSLoRA', distill=0.5, hold=0.6)
 
