@@ -10,7 +10,6 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 LINKED = ('*.md', 'LICENSE', 'notebooks/*.ipynb', 'configs/**/*.py')
-COMING = {'photos.md': 'Photographs'}  # pages that are not written yet
 
 
 def on_files(files, config):
@@ -22,9 +21,6 @@ def on_files(files, config):
             files.append(File.generated(config, f'repository/{name}.md', content=text))
         else:
             files.append(File.generated(config, f'repository/{name}', abs_src_path=str(path)))
-    for name, title in COMING.items():
-        if files.get_file_from_path(name) is None:
-            files.append(File.generated(config, name, content=f'# {title}\n\nNot written yet.\n'))
     return files
 
 

@@ -83,7 +83,7 @@ def _recommended(cfg: Config) -> str:
         return 'gs-lora_dense'
     if reader.softmax:
         return 'gs-lora_softmax'
-    return 'gs-lora_any' if reader.moving_places else 'linear-erasure'
+    return 'gs-lora_any' if reader.moving_places else 'linear-erasure_any'
 
 
 def settings_by_name(cfg: Config, settings: Dict[str, Any]) -> Dict[str, Any]:

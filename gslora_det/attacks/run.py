@@ -126,8 +126,18 @@ class AttackRun:
             for kind in self.kinds:
                 for setting in kind.settings:
                     for name in ('unlearned', *kind.controls):
-                        if name != 'oracle' or self.oracles.get(task):
+                        if self._can_be_attacked(name, task):
                             yield Round(task, kind.name, setting, name)
+
+    def _can_be_attacked(self, name: str, task: int) -> bool:
+        if name == 'shuffled labels':  # one class has no wrong label among the erased ones
+            return len(self._erased(task)) > 1
+        return name != 'oracle' or self.oracles.get(task) is not None
+
+    def _erased(self, task: int) -> List[str]:
+        """Names of all classes that were erased up to a task."""
+        return [*self.sequence.get('erased_before', ()),
+                *(name for each in self.sequence['tasks'][:task] for name in each['forgotten'])]
 
     def _find(self, wanted: Round) -> Optional[dict]:
         return next((entry for entry in self.record['attacks']
@@ -171,12 +181,9 @@ class AttackRun:
             self.progress.step()
 
     def _material(self, task: int) -> Material:
-        done = self.sequence['tasks'][:task]
-        erased = [*self.sequence.get('erased_before', ()),
-                  *(name for each in done for name in each['forgotten'])]
         missing = self.sequence.get('settings', {}).get('sequence', {}).get('missing') or ()
-        return Material(self.cfg, erased, missing, done[0]['forgotten'] if task > 1 else (),
-                        self.seed)
+        first = self.sequence['tasks'][0]['forgotten'] if task > 1 else ()
+        return Material(self.cfg, self._erased(task), missing, first, self.seed)
 
     def _keep(self, each: Round, kind: type, curve: List[dict], seconds: float) -> dict:
         entry = dict(

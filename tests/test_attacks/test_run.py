@@ -104,6 +104,18 @@ def test_what_no_validation_image_shows_cannot_be_attacked(work_dir, tmp_path):
     assert not (tmp_path / FILE_NAME).exists()
 
 
+def test_one_class_has_no_wrong_label(work_dir):
+    """Drawn from the erased classes, it would be the right one."""
+    def controls(record):
+        return {each.detector for each in record._rounds()}
+
+    cfg = Config.fromfile(work_dir / CONFIG)
+    run = AttackRun(work_dir, cfg, ['new head'], [1], {1: str(ORACLE)})
+    assert 'shuffled labels' in controls(run)
+    run.sequence['tasks'][0]['forgotten'] = ['digit 2']
+    assert controls(run) == {'unlearned', 'original', 'oracle', 'head mask', 'retained classes'}
+
+
 def test_classes_without_validation_objects_are_no_control(work_dir):
     cfg = Config.fromfile(work_dir / CONFIG)
     shown = {name for task in read_record(work_dir)['tasks'] for name, ap in
