@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import resource
 import subprocess
+import tempfile
 import time
 from functools import lru_cache
 from statistics import median
@@ -85,14 +86,16 @@ def cost_of_command(*command: str) -> Cost:
     Its memory begins with that of this process, of which it is a copy at first.
 
     Raises:
-        ValueError: It fails; what it said is on standard error.
+        ValueError: It fails; the line has the last that it said.
     """
     begin = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise ValueError(f'{" ".join(command[:4])} … failed')
+    with tempfile.TemporaryFile('w+') as said:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        if process.returncode:
+            raise ValueError(f'{" ".join(command[:4])} failed: {said.read().splitlines()[-1:]}')
     return Cost(time.perf_counter() - begin, used.ru_utime + used.ru_stime,
                 used.ru_maxrss * 1024)
 

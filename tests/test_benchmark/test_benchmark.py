@@ -1,5 +1,6 @@
 """The benchmark compares what does the same, and counts what it says."""
 
+import sys
 import time
 from functools import partial
 
@@ -90,6 +91,13 @@ def test_random_images_hold_objects_of_their_branch():
                 boxes = sample.gt_instances.bboxes
                 assert (boxes[:, 2:] <= torch.tensor([96, 48])).all() and len(boxes) == len(
                     samples([[0] * steps._OBJECTS])[0].gt_instances)
+
+
+def test_a_command_has_to_succeed():
+    cost = timing.cost_of_command(sys.executable, '-c', 'x = b"1" * 2**30')
+    assert cost.memory == pytest.approx(2**30, rel=0.1) and cost.cpu > 0
+    with pytest.raises(ValueError, match='NameError'):
+        timing.cost_of_command(sys.executable, '-c', 'nothing')
 
 
 def test_a_row_has_ratios_of_the_reference_to_ours():
