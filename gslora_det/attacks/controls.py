@@ -5,8 +5,8 @@ never saw them, trained from the start without; what an attack finds there is no
 is learned. ``'head mask'``: the original with reset class rows, which only hides; an attack that
 does not bring it back finds nothing. ``'shuffled labels'``, where more than one class
 was erased: the unlearned detector, with wrong labels in training; what comes back there is an
-artefact of the measurement. ``'retained classes'``: the unlearned detector with reset rows of as many classes that it kept: how fast
-comes back what it knows?
+artefact of the measurement. ``'retained classes'``: the unlearned detector with reset rows of as
+many classes that it kept: how fast comes back what it knows?
 """
 
 import random
