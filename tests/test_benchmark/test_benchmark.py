@@ -48,8 +48,8 @@ def _holds(size):
 
 def test_memory_is_that_of_a_process_of_its_own():
     small, large = (timing.cost_in_a_child(partial(_holds, size), 1).memory
-                    for size in (2**20, 2**28))
-    assert large - small == pytest.approx(2**28 - 2**20, rel=0.2)
+                    for size in (2**20, 2**30))
+    assert large - small == pytest.approx(2**30, rel=0.3)  # imports vary by tens of MiB
 
 
 def test_the_reference_is_mmdets_own_loss_of_all_decoder_layers(monkeypatch):
