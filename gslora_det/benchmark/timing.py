@@ -1,10 +1,8 @@
 """Seconds and memory of things that run in turn, each kind in a process of its own."""
 
 import multiprocessing
-import os
-import resource
 import subprocess
-import tempfile
+import sys
 import time
 from functools import lru_cache
 from statistics import median
@@ -14,6 +12,16 @@ from gslora_det.process import prepare_process
 
 # Makes what is measured: called once, it gives a function that is called for each measurement.
 Start = Callable[[], Callable[[], Any]]
+
+
+# ``ru_maxrss`` of a command begins with the memory of what started it.
+_SMALL_PARENT = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss)
+sys.exit(code)
+"""
 
 
 class Cost(NamedTuple):
@@ -83,21 +91,16 @@ def cost_in_a_child(start: Start, repeats: int) -> Cost:
 def cost_of_command(*command: str) -> Cost:
     """The cost of a command, which has to succeed.
 
-    Its memory begins with that of this process, of which it is a copy at first.
-
     Raises:
         ValueError: It fails; the line has the last that it said.
     """
     begin = time.perf_counter()
-    with tempfile.TemporaryFile('w+') as said:
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        said.seek(0)
-        if process.returncode:
-            raise ValueError(f'{" ".join(command[:4])} failed: {said.read().splitlines()[-1:]}')
-    return Cost(time.perf_counter() - begin, used.ru_utime + used.ru_stime,
-                used.ru_maxrss * 1024)
+    ran = subprocess.run([sys.executable, '-c', _SMALL_PARENT, *command], capture_output=True,
+                         text=True)
+    if ran.returncode:
+        raise ValueError(f'{" ".join(command[:4])} failed: {ran.stderr.splitlines()[-1:]}')
+    cpu, memory = map(float, ran.stdout.split())
+    return Cost(time.perf_counter() - begin, cpu, 1024 * memory)
 
 
 def _timed(function: Callable[[], Any]) -> Cost:
@@ -107,7 +110,9 @@ def _timed(function: Callable[[], Any]) -> Cost:
 
 
 def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024.0
+    """Since this program began, on Linux: ``ru_maxrss`` begins with what started it."""
+    with open('/proc/self/status') as status:
+        return 1024.0 * next(int(line.split()[1]) for line in status if line.startswith('VmHWM'))
 
 
 def _in_a_child(function: Callable, *args: Any) -> Any:
