@@ -48,8 +48,8 @@ def erase(config: PathLike, checkpoint: Optional[str] = None, classes: Optional[
         >>> erasure.requests[-1]['AP_forgotten'], erasure.weights
 
     Args:
-        config (str | Path): The detector's MMDetection config. One without a ``sequence`` gets
-            the recommended recipe. ``gslora_det::…`` is a config that the package brings.
+        config (str | Path): The detector's MMDetection config. One without a ``method`` gets the
+            recommended recipe. ``gslora_det::…`` is a config that the package brings.
         checkpoint (str, optional): The detector's weights, a file or URL; by default the config's
             ``load_from``. A ``merged.pth`` of an earlier erasure begins a later request.
         classes (list, optional): Names or category ids for one request, or a list of such lists
