@@ -16,6 +16,7 @@ from gslora_det.comparison import (
     Comparison,
     by_method,
     draw_curves,
+    leading,
     to_markdown,
     tuning_to_markdown,
 )
@@ -183,7 +184,8 @@ def comparison_sections() -> Dict[str, str]:
     cfg = comparison.cfg
     names = list(cfg.methods), list(cfg.settings)
     tuning = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
-    return dict(tables=to_markdown(*names, results, cfg.controls) + '\n### Tuning\n\n' + tuning)
+    return dict(tables=to_markdown(*names, results, cfg.controls, cfg.ablations)
+                + '\n\n### Tuning\n\n' + tuning)
 
 
 def updated() -> Dict[Path, str]:
@@ -207,8 +209,9 @@ def updated() -> Dict[Path, str]:
 def draw_sequence() -> None:
     """Draws the curves of the comparison's sequence."""
     comparison, results = _comparison()
-    draw_curves(list(comparison.cfg.methods), by_method(results, '80-10x7'),
-                DOCS / 'comparison_curves.png')
+    found = by_method(results, '80-10x7')
+    draw_curves(list(comparison.cfg.methods), found, DOCS / 'comparison_curves.png',
+                [*comparison.cfg.ours, *leading(found, comparison.cfg.controls)])
 
 
 if __name__ == '__main__':

@@ -10,7 +10,7 @@ from gslora_det.config_file import load_config, override, read_config
 from gslora_det.engine.attack_record import FILE_NAME
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.engine.task_config import CONFIG
-from gslora_det.options import SEED, check_flags
+from gslora_det.options import FLAG, SEED, check_flags
 from gslora_det.process import prepare_process
 from gslora_det.recipe import set_request, settings_by_name
 from gslora_det.reporting import results_rows
@@ -80,7 +80,8 @@ def erase(config: PathLike, checkpoint: Optional[str] = None, classes: Optional[
 
 def attack(work_dir: PathLike, attacks: Optional[Sequence[str]] = None,
            tasks: Optional[Sequence[int]] = None, oracles: Optional[Sequence[str]] = None,
-           seed: int = 0, cfg_options: Optional[Dict[str, Any]] = None) -> List[dict]:
+           seed: int = 0, cfg_options: Optional[Dict[str, Any]] = None,
+           controls: bool = True) -> List[dict]:
     """Tries to bring back what was erased, beside controls. What was made before stays.
 
     Args:
@@ -92,6 +93,7 @@ def attack(work_dir: PathLike, attacks: Optional[Sequence[str]] = None,
             trained without what was erased up to then; by default the config's.
         seed (int): Of all that is drawn.
         cfg_options (dict, optional): Values in the run's config, by dotted names.
+        controls (bool): Attack controls, too, without which what is found proves nothing.
 
     Returns:
         list[dict]: The attacks of ``attacks.json``: ``attack``, ``detector``, ``task``, and a
@@ -100,12 +102,12 @@ def attack(work_dir: PathLike, attacks: Optional[Sequence[str]] = None,
     Raises:
         ValueError: The folder is of no erasure, or something does not fit it.
     """
-    check_flags(seed=(seed, SEED))
+    check_flags(seed=(seed, SEED), controls=(controls, FLAG))
     prepare_process()
     work_dir = Path(work_dir)
     cfg = load_config(work_dir / CONFIG, cfg_options)
     oracles = oracles and dict(zip(tasks or (1, ), oracles))
-    record = AttackRun(work_dir, cfg, attacks, tasks, oracles, seed).run()
+    record = AttackRun(work_dir, cfg, attacks, tasks, oracles, seed, controls).run()
     print_attacks(record)
     print(f'Attacks: {work_dir / FILE_NAME}')
     return record['attacks']

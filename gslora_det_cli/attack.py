@@ -15,6 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--oracles', nargs='+', type=path, metavar='FILE',
                         help='for each of --tasks, weights of a detector that was trained '
                         "without what was erased up to then (default: the config's)")
+    parser.add_argument('--no-controls', dest='controls', action='store_false',
+                        help='attack the unlearned detector alone: what is found proves nothing '
+                        'without controls elsewhere')
     parser.add_argument('--seed', type=int, default=0, help='of all that is drawn')
     add_cfg_options(parser)
 
@@ -26,4 +29,5 @@ def check(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     from gslora_det.api import attack
 
-    attack(args.work_dir, args.attacks, args.tasks, args.oracles, args.seed, args.cfg_options)
+    attack(args.work_dir, args.attacks, args.tasks, args.oracles, args.seed, args.cfg_options,
+           args.controls)

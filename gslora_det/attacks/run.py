@@ -54,6 +54,7 @@ class AttackRun:
             without the classes that were erased up to then; by default the config's
             ``oracles``, a list from the first task on.
         seed (int): Of all that is drawn.
+        controls (bool): Attack the controls, too.
 
     Raises:
         ValueError: Something is missing or contradicts the record. Nothing is written then.
@@ -61,7 +62,8 @@ class AttackRun:
 
     def __init__(self, work_dir: Path, cfg: Config, attacks: Optional[Sequence[str]] = None,
                  tasks: Optional[Sequence[int]] = None,
-                 oracles: Optional[Dict[int, str]] = None, seed: int = 0) -> None:
+                 oracles: Optional[Dict[int, str]] = None, seed: int = 0,
+                 controls: bool = True) -> None:
         self.work_dir, self.cfg, self.seed = Path(work_dir), cfg, seed
         self.sequence = read_record(self.work_dir)
         done = len(self.sequence['tasks'])
@@ -77,7 +79,7 @@ class AttackRun:
                 raise ValueError(f'task {task} of {work_dir}: no validation image shows what was '
                                  'erased, so that nobody can see whether it comes back: add '
                                  'images that do')
-        self.kinds = attacks_named(attacks)
+        self.kinds, self.controls = attacks_named(attacks), controls
         self.oracles = oracles or dict(enumerate(cfg.get('oracles') or (), 1))
         check_writable(self.work_dir / FILE_NAME)
         self.record = read_attacks(self.work_dir) or dict(
@@ -125,7 +127,7 @@ class AttackRun:
         for task in self.tasks:
             for kind in self.kinds:
                 for setting in kind.settings:
-                    for name in ('unlearned', *kind.controls):
+                    for name in ('unlearned', *(kind.controls if self.controls else ())):
                         if self._can_be_attacked(name, task):
                             yield Round(task, kind.name, setting, name)
 
@@ -160,7 +162,7 @@ class AttackRun:
             self._check_oracle(material, task)
         weights = {name: read_weights(str(path)) for name, path in self._files.items()
                    if name in _files_of(task)}
-        names = dict.fromkeys(name for kind in self.kinds for name in kind.controls)
+        names = dict.fromkeys(each.detector for each in rounds)
         found = targets(list(names), material, weights[f'task {task}'], weights['original'],
                         weights.get(f'oracle of task {task}'), self.seed)
         detector = material.detector(weights['original'])

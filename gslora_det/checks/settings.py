@@ -23,7 +23,9 @@ class SequenceSettings:
         forget (dict): The buffer of training images that show a class to erase.
         retain (dict): The buffer of training images that show a class to keep.
         mixed_images (str): What objects of other classes are in a buffer's images:
-            ``'background'`` (as published), or ``'ignore'``, neither object nor background.
+            ``'background'`` (as published); ``'ignore'``, neither object nor background; or
+            ``'keep'``, for who has their labels: ignored, and images of the forget buffer that
+            show a class to keep are in the retain buffer, too.
         crowds (str): The same of regions of many objects (``iscrowd``).
         buffer_seed (int): Seed that draws the buffers.
         iters (int): Training steps of each task. Set this or ``epochs``.

@@ -11,7 +11,10 @@ from gslora_det.files import read_json
 from gslora_det.registry import METHODS
 
 TUNING = 'tuning'
-PARTS = ('settings', 'methods', 'controls', 'seeds', TUNING, 'grids')  # of a comparison's config
+# Of a comparison's config.
+PARTS = ('settings', 'methods', 'controls', 'ours', 'ablations', 'seeds', 'attacks', TUNING,
+         'grids')
+_OF_A_METHOD = ('budget', 'only')  # beside what it changes in a setting's config
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Cell:
     def words(self) -> List[str]:
         """The choice to read: ``['lr 0.001', 'weight 10']``."""
         return [f'{key.rsplit(".", 1)[-1]} '
-                + (f'{value:g}' if isinstance(value, (int, float)) else str(value))
+                + (f'{value:g}' if isinstance(value, (int, float)) else str(value or 'none'))
                 for key, value in self.choice.items()]
 
     @property
@@ -56,10 +59,13 @@ class Comparison:
 
     Args:
         cfg (Config): With ``settings`` (name -> ``config``, relative to the file, and what
-            is changed in it), ``methods`` (name -> what is changed in every setting),
-            ``seeds`` (setting -> number of seeds), ``controls`` (methods that win by
-            construction and are not ranked) and, for tuning, ``tuning`` (a setting)
-            and ``grids`` (method -> choices, each a dict of dotted keys).
+            is changed in it, which has the last word), ``methods`` (name -> what is changed
+            in every setting, and perhaps ``budget``, a factor of the steps, and ``only``, the
+            settings that it runs in), ``seeds`` (setting -> number of seeds), ``attacks``
+            (setting -> names of attacks on the cells of the first seed), ``controls`` (methods
+            that win by construction and are not ranked), ``ablations`` (methods with a table of
+            their own), ``ours`` (methods whose curves are not grey) and, for tuning, ``tuning``
+            (a setting) and ``grids`` (method -> choices, each a dict of dotted keys).
         work_dir (str): Where runs and results go.
 
     Raises:
@@ -87,7 +93,12 @@ class Comparison:
         most = range(max(self.cfg.seeds[setting] for setting in settings))
         return [Cell(setting, method, seed) for seed in _pick('seed', most, seeds)
                 for setting in settings if seed < self.cfg.seeds[setting]
-                for method in methods]
+                for method in methods
+                if setting in self.cfg.methods[method].get('only', self.cfg.settings)]
+
+    def attacks(self, cell: Cell) -> List[str]:
+        """The attacks that are made on a cell."""
+        return [] if cell.seed else list(self.cfg.get('attacks', {}).get(cell.setting, ()))
 
     def tuning_cells(self, methods: Optional[Sequence[str]] = None) -> List[Cell]:
         """The cells of the methods' grids.
@@ -103,18 +114,18 @@ class Comparison:
                 for choice in self.cfg.grids[method]]
 
     def config(self, cell: Cell) -> Config:
-        """The config of a cell: the setting's, changed by setting, method and seed.
+        """The config of a cell: the setting's, changed by method, setting, choice and seed.
 
         Raises:
             ValueError: The method is not registered, or steps are not what the budget is
                 counted in.
         """
         setting = self.cfg.tuning if cell.setting == TUNING else self.cfg.settings[cell.setting]
-        setting = setting.to_dict()
+        setting, method = setting.to_dict(), self.cfg.methods[cell.method].to_dict()
+        budget, _ = (method.pop(key, None) for key in _OF_A_METHOD)
         cfg = Config.fromfile(Path(self.cfg.filename).parent / setting.pop('config'))
-        cfg.merge_from_dict(setting)
-        cfg.merge_from_dict(self.cfg.methods[cell.method].to_dict())
-        cfg.merge_from_dict(cell.choice)
+        for change in (method, setting, cell.choice):
+            cfg.merge_from_dict(change)
         imports = [name for part in (cfg, self.cfg)
                    for name in part.get('custom_imports', {}).get('imports', ())]
         cfg.custom_imports = dict(imports=imports, allow_failed_imports=False)
@@ -129,7 +140,8 @@ class Comparison:
         if not cfg.sequence.get('iters'):
             raise ValueError(f'{cfg.filename}: a comparison needs sequence.iters')
         used = sum(sizes[name] for name in kind.branches)
-        cfg.sequence.iters = round(cfg.sequence.iters * sum(sizes.values()) / used)
+        cfg.sequence.iters = round(
+            (budget or 1) * cfg.sequence.iters * sum(sizes.values()) / used)
         return cfg
 
     def result_file(self, cell: Cell) -> Path:
@@ -142,3 +154,10 @@ class Comparison:
                  if self.result_file(cell).exists()}
         return {cell: result for cell, result in found.items()
                 if result.get('settings') == settings_of(self.config(cell))}
+
+    def open(self, cells: Sequence[Cell]) -> List[Cell]:
+        """The cells that are not finished, or whose attacks are not made."""
+        made = {cell: {each['attack'] for each in result.get('attacks', ())}
+                for cell, result in self.results(cells).items()}
+        return [cell for cell in cells
+                if cell not in made or not made[cell].issuperset(self.attacks(cell))]

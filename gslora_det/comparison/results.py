@@ -2,7 +2,13 @@
 
 from gslora_det.comparison.cells import Comparison
 from gslora_det.comparison.curves import draw_curves
-from gslora_det.comparison.tables import by_method, overview, task_values, to_markdown
+from gslora_det.comparison.tables import (
+    by_method,
+    leading,
+    overview,
+    task_values,
+    to_markdown,
+)
 from gslora_det.comparison.tuning import tuning_to_markdown
 from gslora_det.files import atomic_write, write_file
 from gslora_det.reporting.tables import csv_table
@@ -15,7 +21,7 @@ def to_csv(results: dict) -> str:
              **task_values(result, number - 1),
              original_retained=task['original']['AP_retained'],
              original_forgotten=task['original']['AP_forgotten'],
-             **{key: task[key] for key in ('seconds', 'images_seen', 'peak_memory',
+             **{key: task.get(key) for key in ('seconds', 'images_seen', 'peak_memory',
                                            'trainable_parameters', 'total_parameters')})
         for cell, result in results.items() for number, task in enumerate(result['tasks'], 1)])
 
@@ -30,8 +36,10 @@ def write_results(comparison: Comparison) -> str:
     results = comparison.results(cells)
     methods = list(comparison.cfg.methods)
     settings = list(comparison.cfg.settings)
-    controls = comparison.cfg.get('controls', ())
-    text = to_markdown(methods, settings, results, controls)
+    controls, ablations, ours = (
+        list(comparison.cfg.get(key, ())) for key in ('controls', 'ablations', 'ours'))
+    text = to_markdown(methods, settings, results, controls, ablations)
+    methods = [method for method in methods if method not in ablations]
     folder = comparison.work_dir
     write_file(folder / 'results.md', text)
     write_file(folder / 'results.csv', to_csv(results))
@@ -40,7 +48,9 @@ def write_results(comparison: Comparison) -> str:
     for setting in sequences:
         name = 'curves' if len(sequences) == 1 else f'curves_{setting.replace(" ", "_")}'
         with atomic_write(folder / f'{name}.png') as draft:
-            draw_curves(methods, by_method(results, setting), draft)
+            found = by_method({cell: result for cell, result in results.items()
+                               if cell.method in methods}, setting)
+            draw_curves(methods, found, draft, [*ours, *leading(found, controls)])
     table = overview(methods, settings, results, controls)
     return f'{table}\n{len(results)} of {len(cells)} cells are there: {folder}'
 

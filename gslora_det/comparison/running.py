@@ -7,19 +7,21 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence
+from typing import Iterator, List, Optional, Sequence, TextIO
 
 from mmengine.config import Config
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gslora_det.comparison.cells import Cell, Comparison
 from gslora_det.comparison.settings import settings_of
+from gslora_det.engine.attack_record import read_attacks
 from gslora_det.engine.plan import REQUEST
 from gslora_det.engine.record import FILE_NAME
 from gslora_det.engine.task_config import RunConfig
 from gslora_det.files import folder_lock, read_json, write_file, write_json
 from gslora_det.weights import check_exists
 
+_OF_AN_ATTACK = ('task', 'attack', 'setting', 'detector', 'measures', 'curve', 'seconds')
 VALIDATION_STEPS = 60  # what an evaluation costs, in training steps; for the time left
 
 
@@ -41,8 +43,7 @@ def run_cells(comparison: Comparison, cells: Sequence[Cell],
     for cell in {cell.setting: cell for cell in cells}.values():
         check_exists(comparison.config(cell).load_from)
     (comparison.work_dir / 'cells').mkdir(parents=True, exist_ok=True)
-    finished = comparison.results(cells)
-    open_cells = [cell for cell in cells if cell not in finished]
+    open_cells = comparison.open(cells)
     configs = {cell.name: comparison.config(cell) for cell in open_cells}
     with Progress(TextColumn('{task.description}', markup=False), BarColumn(None),
                   MofNCompleteColumn(), TextColumn('left'),
@@ -54,7 +55,7 @@ def run_cells(comparison: Comparison, cells: Sequence[Cell],
             folder = comparison.work_dir / 'runs' / cell.name
             folder.mkdir(parents=True, exist_ok=True)
             with _free(folder) as free:
-                run = free and not comparison.results([cell])  # else another process has it
+                run = free and comparison.open([cell])  # else another process has it
                 if run and not _run(comparison, cell, configs[cell.name], folder):
                     failed.append(cell)
                     progress.console.print(f'{cell.name} failed: see {folder}/log.txt',
@@ -78,21 +79,27 @@ def _run(comparison: Comparison, cell: Cell, cfg: Config, folder: Path) -> bool:
         shutil.rmtree(run, ignore_errors=True)  # of another config, or without weights
     cfg.sequence.original = _known_original(comparison, cell, asked)
     write_file(script, RunConfig(cfg.to_dict()).pretty_text)
+    attacks = comparison.attacks(cell)
     with open(folder / 'log.txt', 'a') as log:
-        code = subprocess.call(
-            [sys.executable, '-m', 'gslora_det_cli', 'train', str(script), '--work-dir',
-             str(run), '--resume'], stdout=log, stderr=subprocess.STDOUT)
-    if code:
-        return False
+        if _call(log, 'train', script, '--work-dir', run, '--resume') or attacks and _call(
+                log, 'attack', run, '--no-controls', '--attacks', *attacks):
+            return False
     record = read_json(run / FILE_NAME)
     for task in record['tasks']:
         for key in ('buffers', 'per_class', 'merged', 'adapter', 'groups'):
             task.pop(key, None)
+    found = (read_attacks(run) or {}).get('attacks', [])
     write_json(comparison.result_file(cell), dict(
         setting=cell.setting, method=cell.method, seed=cell.seed, choice=cell.choice,
         settings=asked, original=record['original']['AP'],
-        tasks=record['tasks']))
+        tasks=record['tasks'], attacks=[{key: each[key] for key in _OF_AN_ATTACK}
+                                        for each in found]))
     return True
+
+
+def _call(log: TextIO, *command) -> int:
+    return subprocess.call([sys.executable, '-m', 'gslora_det_cli', *map(str, command)],
+                           stdout=log, stderr=subprocess.STDOUT)
 
 
 def _known_original(comparison: Comparison, cell: Cell, asked: dict) -> Optional[str]:

@@ -2,33 +2,56 @@
 
 import statistics
 from collections import defaultdict
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Set
+from typing import Dict, Iterable, List, Optional, Sequence, Set
 
-from gslora_det.evaluation import h_ratio
+from gslora_det.evaluation import h_ratio, most
 from gslora_det.reporting.tables import markdown_table
 
 # A method cannot be ranked by what it erases where the original detects nothing.
 LEAST_ORIGINAL_AP = 0.05
 LEAST_SLACK = 0.001  # seeds differ by more; one run has no deviation to tell
-_COLUMNS = {'H': 'H', 'H/H_max': 'H_relative', 'AP_r': 'AP_retained',
-            'AP_f': 'AP_forgotten', 'AP_o': 'AP_old', 'AP_m': 'AP_missing'}
-_LEGEND = (
+# Title of a column, what it shows, and by what that is multiplied.
+_COLUMNS = (('H', 'H', 100), ('H/H_max', 'H_relative', 100), ('AP_r', 'AP_retained', 100),
+            ('AP_f', 'AP_forgotten', 100), ('AP_o', 'AP_old', 100), ('AP_m', 'AP_missing', 100),
+            ('lost > 0.5', 'lost', 100), ('new head', 'new head', 1), ('probe', 'probe', 1),
+            ('seconds', 'seconds', 1), ('GiB', 'peak_memory', 2**-30))
+LEGEND = (
     'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
     'retained without training data, a part of r. H: harmonic mean of AP_r and the drop of AP_f, '
     'whatever became of o; H_max: that of a perfect erasure; H/H_max counts as 100 at most. A '
-    'sequence stands in the first table with its last task. Tunable: trained parameters. '
-    '—: no result. Bold, where two or more methods have a result and controls apart: the best '
-    'H, and what is behind it by no more than its standard deviation, or 0.1.')
+    'sequence stands in the first table with its last task. Tunable: trained parameters. Lost: '
+    'percent of the retained objects that the original finds above a score of 0.5, and this one '
+    'does not. New head: the most AP_f that a new class head brings back. Probe: AUC in percent '
+    'of a linear classifier of the forgotten classes on embeddings of the last layer. Seconds and '
+    'memory with evaluation. —: no result. Bold, where two or more methods have a result and '
+    'controls apart: the best H, and what is behind it by no more than its standard deviation, or '
+    '0.1.')
 
 
 def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
-    """The numbers of one task of a cell, as fractions."""
-    metrics = result['tasks'][task]['metrics']
+    """The numbers of one task of a cell: fractions, but what attacks found in percent."""
+    found = result['tasks'][task]
+    metrics = found['metrics']
     values = {key: metrics.get(key) for key in
               ('H', 'AP_retained', 'AP_forgotten', 'AP_old', 'AP_missing')}
     values['H_relative'] = h_ratio(metrics)
+    values['lost'] = _lost(found.get('objects'))
+    of_task = [each for each in result.get('attacks', ())
+               if each['task'] == found['task'] and each['detector'] == 'unlearned']
+    heads = [most(each) for each in of_task if each['attack'] == 'new head']
+    probes = [each['curve'][-1][each['measures']] for each in of_task
+              if each['attack'] == 'probe']
+    values.update({'new head': max(heads, default=None), 'probe': max(probes, default=None)})
     return values
+
+
+def _lost(objects: Optional[dict]) -> Optional[float]:
+    """The share of the retained objects that were found above a score of 0.5 and are no more."""
+    if not objects:
+        return None
+    kept = objects['0.5']['retained']
+    return 1 - kept['own_name'] / kept['before'] if kept['before'] else None
 
 
 def summary(values: Iterable[Optional[float]], scale: float = 100.0) -> str:
@@ -70,25 +93,45 @@ def _best(found: Dict[str, List[dict]], task: int, controls: Sequence[str]) -> S
     return {method for method, mean in means.items() if mean >= means[first] - slack}
 
 
-def _setting_table(methods: List[str], found: Dict[str, List[dict]], task: int,
-                   controls: Sequence[str]) -> str:
+def leading(found: Dict[str, List[dict]], controls: Sequence[str] = (), number: int = 4
+            ) -> List[str]:
+    """The methods with the highest mean H after the last task, controls apart."""
+    means = {method: statistics.mean(task_values(r)['H'] for r in results)
+             for method, results in found.items() if method not in controls}
+    return sorted(means, key=means.get, reverse=True)[:number]
+
+
+def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: int = -1,
+                  controls: Sequence[str] = ()) -> str:
+    """All numbers of one task of a setting, a row a method.
+
+    Args:
+        methods (list[str]): The rows, in order.
+        found (dict[str, list[dict]]): See :func:`by_method`.
+        task (int): Number of the task, from 0 on.
+        controls (list[str]): Methods that are never marked as best.
+    """
+    def value(result: dict, key: str) -> Optional[float]:
+        known = result['tasks'][task]
+        return known[key] if key in ('seconds', 'peak_memory') else task_values(result, task)[key]
+
+    found = {method: found[method] for method in methods if found.get(method)}
     results = [r for rs in found.values() for r in rs]
-    columns = {title: key for title, key in _COLUMNS.items()
-               if key in ('H', 'H_relative')
-               or any(task_values(r, task)[key] is not None for r in results)}
+    columns = [column for column in _COLUMNS if column[1].startswith('H') or any(
+        value(r, column[1]) is not None for r in results)]
     best, rows = _best(found, task, controls), []
     if results:
-        before = results[0]['tasks'][task]
+        before = results[0]['tasks'][task]['original']
         rows.append(['Original', '', *(
-            '—' if key.startswith('H') else summary([before['original'].get(key)])
-            for key in columns.values())])
+            '—' if key.startswith('H') else summary([before.get(key)])
+            for _, key, _ in columns)])
     for method in methods:
-        cells = [summary(task_values(r, task)[key] for r in found.get(method, ()))
-                 for key in columns.values()]
+        cells = [summary((value(r, key) for r in found.get(method, ())), scale)
+                 for _, key, scale in columns]
         if method in best:
             cells[0] = f'**{cells[0]}**'
         rows.append([method, tunable(found.get(method, ())), *cells])
-    return markdown_table(['method', 'tunable %', *columns], rows)
+    return markdown_table(['method', 'tunable %', *(title for title, _, _ in columns)], rows)
 
 
 def tunable(results: Iterable[dict]) -> str:
@@ -96,22 +139,6 @@ def tunable(results: Iterable[dict]) -> str:
     shares = {r['tasks'][0]['trainable_parameters'] / r['tasks'][0]['total_parameters']
               for r in results}
     return ', '.join(f'{100 * share:.2f}' for share in sorted(shares)) or '—'
-
-
-def _cost_table(methods: List[str], found: Dict[str, List[dict]]) -> str:
-    def mean(method: str, value: Callable[[dict], float], form: str) -> str:
-        values = [value(result) for result in found.get(method, ())]
-        return form.format(statistics.mean(values)) if values else '—'
-
-    rows = [[method,
-             mean(method, lambda r: sum(t['seconds'] for t in r['tasks']), '{:.0f}'),
-             mean(method, lambda r: sum(t['images_seen'] for t in r['tasks']), '{:,.0f}'),
-             mean(method, lambda r: r['tasks'][0]['trainable_parameters'], '{:,.0f}'),
-             mean(method, lambda r: max(t['peak_memory'] for t in r['tasks']) / 2**30,
-                  '{:.2f}')]
-            for method in methods]
-    return markdown_table(['method', 'seconds', 'images seen', 'trained parameters',
-                           'peak memory (GiB)'], rows)
 
 
 def overview(methods: List[str], settings: List[str], results: dict,
@@ -131,7 +158,7 @@ def overview(methods: List[str], settings: List[str], results: dict,
 
 
 def to_markdown(methods: List[str], settings: List[str], results: dict,
-                controls: Sequence[str] = ()) -> str:
+                controls: Sequence[str] = (), ablations: Sequence[str] = ()) -> str:
     """All tables: the overview, then every setting that has results.
 
     Args:
@@ -139,15 +166,17 @@ def to_markdown(methods: List[str], settings: List[str], results: dict,
         settings (list[str]): One table each, in order; a sequence has one a task.
         results (dict): Cell -> result, see :meth:`Comparison.results`.
         controls (list[str]): Methods that are never marked as best.
+        ablations (list[str]): Methods that have tables of their own.
     """
-    parts = [_LEGEND, overview(methods, settings, results, controls)]
+    compared = [method for method in methods if method not in ablations]
+    parts = [LEGEND, overview(compared, settings, results, controls)]
     for setting in settings:
         found = by_method(results, setting)
-        if not found:
-            continue
-        tasks = max(len(r['tasks']) for rs in found.values() for r in rs)
+        tasks = max((len(r['tasks']) for rs in found.values() for r in rs), default=0)
         for task in range(tasks):
             title = f'{setting}, task {task + 1}' if tasks > 1 else setting
-            parts.append(f'### {title}\n\n{_setting_table(methods, found, task, controls)}')
-        parts.append(f'Cost of {setting}, evaluation included:\n\n' + _cost_table(methods, found))
+            parts.append(f'### {title}\n\n{setting_table(compared, found, task, controls)}')
+            some = [method for method in ablations if found.get(method)]
+            if some:
+                parts.append('What does the work:\n\n' + setting_table(some, found, task, some))
     return '\n\n'.join(parts)

@@ -11,7 +11,8 @@ from gslora_det.options import one_of, require
 
 BRANCHES = ('forget', 'retain')
 # What the objects are that a branch does not keep, and the regions of many.
-READINGS = dict(mixed_images=one_of('background', 'ignore'), crowds=one_of('background', 'ignore'))
+READINGS = dict(mixed_images=one_of('background', 'ignore', 'keep'),
+                crowds=one_of('background', 'ignore'))
 
 
 @DATASETS.register_module()
@@ -27,7 +28,9 @@ class BranchDataset(Dataset):
         buffers (str): JSON file with the image ids of both branches.
         keep (list[str]): Classes whose boxes are kept.
         mixed_images (str): What the objects of all other classes are in these images:
-            ``'background'`` (the authors' reading) or ``'ignore'``, neither object nor background.
+            ``'background'`` (the authors' reading) or ``'ignore'``, neither object nor
+            background; ``'keep'`` is the same here: the plan of a task gives such images to the
+            branch that keeps these objects, too.
         crowds (str): The same of regions with many objects (``iscrowd``): ``'ignore'``, or
             ``'background'`` (the authors' reading, and what MMDet's DETRs make of them).
 
@@ -40,7 +43,7 @@ class BranchDataset(Dataset):
         require('BranchDataset', mixed_images=(mixed_images, READINGS['mixed_images']),
                 crowds=(crowds, READINGS['crowds']))
         self.branch = branch
-        self.ignore_others = mixed_images == 'ignore'
+        self.ignore_others = mixed_images != 'background'
         self.ignore_crowds = crowds == 'ignore'
         self.dataset = DATASETS.build(dict(
             dataset, serialize_data=False, filter_cfg=dict(filter_empty_gt=False)))

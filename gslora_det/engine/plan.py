@@ -136,6 +136,10 @@ def _plan_task(cfg: Config, number: int, split: ClassSplit, train: Annotations,
                                           seed=setting(settings, 'buffer_seed'), **options)
         except ValueError as error:
             raise ValueError(f'task {number}, {branch} branch: {error}') from None
+    if setting(settings, 'mixed_images') == 'keep':
+        mixed = set().union(*(train.boxed[ids[n]] for n in split.branches['retain']
+                              if ids[n] in train.boxed)).intersection(buffers['forget'])
+        buffers['retain'] = sorted(mixed.union(buffers['retain']))
     passes = -(-len(buffers['retain']) // (settings.retain.batch_size * get_world_size()))
     iters = settings.get('iters') or settings.epochs * passes
     return TaskPlan(

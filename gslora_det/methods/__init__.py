@@ -1,8 +1,10 @@
+from gslora_det.methods.all_weights import AllWeights
 from gslora_det.methods.base import Method
 from gslora_det.methods.der import DER
 from gslora_det.methods.der_plus_plus import DERPlusPlus
 from gslora_det.methods.ewc import EWC
 from gslora_det.methods.fdr import FDR
+from gslora_det.methods.given_weights import GivenWeights
 from gslora_det.methods.gradient_ascent import GradientAscent
 from gslora_det.methods.gs_lora import GSLoRA
 from gslora_det.methods.gs_lora_plus_plus import GSLoRAPlusPlus
@@ -20,7 +22,7 @@ from gslora_det.methods.scrubs import SCRUBS
 from gslora_det.methods.ssd import SSD
 
 __all__ = [
-    'DER', 'DERPlusPlus', 'EWC', 'FDR', 'GSLoRA', 'GSLoRAPlusPlus', 'GradientAscent',
-    'HeadMask', 'L2', 'LIRF', 'LinearErasure', 'LwF', 'MAS', 'Method', 'RandomDrop',
-    'RehearsalFinetune', 'Retrain', 'SCRUB', 'SCRUBS', 'SSD'
+    'AllWeights', 'DER', 'DERPlusPlus', 'EWC', 'FDR', 'GSLoRA', 'GSLoRAPlusPlus',
+    'GivenWeights', 'GradientAscent', 'HeadMask', 'L2', 'LIRF', 'LinearErasure', 'LwF', 'MAS',
+    'Method', 'RandomDrop', 'RehearsalFinetune', 'Retrain', 'SCRUB', 'SCRUBS', 'SSD'
 ]

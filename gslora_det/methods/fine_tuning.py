@@ -9,6 +9,19 @@ from torch import nn
 from gslora_det.methods.base import Method, OriginalDetector, Part
 from gslora_det.options import FLAG, STRINGS, require
 
+HEADS = ('bbox_head.*', 'roi_head.*', 'rpn_head.*')
+
+
+def freeze_(detector: nn.Module, patterns: Sequence[str] = HEADS, norms: bool = True) -> None:
+    """Freezes the parameters whose names fit a pattern and, with ``norms``, batch norms."""
+    parameters = dict(detector.named_parameters())
+    for pattern in patterns:
+        for name in matching(parameters, pattern):
+            parameters[name].requires_grad_(False)
+    for module in detector.modules():
+        if norms and isinstance(module, _BatchNorm):
+            module.requires_grad_(False)
+
 
 class FineTuning(Method):
     """Base of methods that train the weights which the detector's config trains.
@@ -28,7 +41,7 @@ class FineTuning(Method):
     Raises:
         ValueError: An option is out of range, or a pattern of ``freeze`` fits nothing.
     """
-    default_freeze: Tuple[str, ...] = ('bbox_head.*', 'roi_head.*', 'rpn_head.*')
+    default_freeze: Tuple[str, ...] = HEADS
     parts: Tuple[Part, ...] = ()
 
     def __init__(self, freeze: Optional[Sequence[str]] = None, freeze_norms: bool = True,
@@ -42,18 +55,13 @@ class FineTuning(Method):
 
     def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Freezes what does not train, and prepares the parts."""
-        parameters = dict(detector.named_parameters())
-        for pattern in self.freeze:
-            found = matching(parameters, pattern)
-            if not found and self.freeze is not self.default_freeze:
-                raise ValueError(
-                    f"{type(self).__name__}: freeze has '{pattern}', which fits no parameter; "
-                    f"they have names such as '{next(iter(parameters))}'")
-            for name in found:
-                parameters[name].requires_grad_(False)
-        for module in detector.modules():
-            if self.freeze_norms and isinstance(module, _BatchNorm):
-                module.requires_grad_(False)
+        names = [name for name, _ in detector.named_parameters()]
+        unknown = [each for each in self.freeze if not matching(names, each)]
+        if unknown and self.freeze is not self.default_freeze:
+            raise ValueError(
+                f"{type(self).__name__}: freeze has '{unknown[0]}', which fits no parameter; "
+                f"they have names such as '{names[0]}'")
+        freeze_(detector, self.freeze, self.freeze_norms)
         for part in self.parts:
             part.prepare(detector, original_detector)
 

@@ -111,16 +111,16 @@ class GSLoRA(Method):
         self.hold = hold if self.old else 0.0
         self.aux_losses = aux_losses
         self.cache_teachers = cache_teachers
-        self.teacher: Optional[Teacher] = None
 
     def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Freezes the detector and injects LoRA: only the groups train."""
         detector.requires_grad_(False)
         targets = lora_targets(detector, self.targets)
         stem_stays = not any(name.startswith(('backbone.', 'neck.')) for name in targets)
+        teacher = None
         if self.distill and self.old:  # in the first task the original is the base itself
             original = original_detector(share_stem=stem_stays)
-            self.teacher = Teacher(original, original.backbone is detector.backbone)
+            teacher = Teacher(original, original.backbone is detector.backbone)
         self.groups = inject_lora(detector, self.rank, targets, self.lora_alpha)
 
         def before(batch: Batch, places: Optional[Tensor] = None) -> Reading:
@@ -129,11 +129,16 @@ class GSLoRA(Method):
                     batch = replace(batch, features=reader_of(detector).features(batch.images))
                 return quiet_reading(detector, batch, places)
 
+        self.compare_with(before, teacher, detector)
+
+    def compare_with(self, before: Callable[..., Reading],
+                     original: Optional[Callable[..., Reading]], detector: nn.Module) -> None:
+        """Keeps who is compared with; without an original that is who was before."""
         def remembered(run: Callable[..., Reading]) -> Callable[..., Reading]:
             return Memory(run, detector) if self.cache_teachers else run
 
         self.before = remembered(before)
-        self.original = remembered(self.teacher) if self.teacher else self.before
+        self.original = remembered(original) if original else self.before
 
     def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
         """The terms of GS-LoRA, each already weighted."""
@@ -142,7 +147,7 @@ class GSLoRA(Method):
         on_forget, on_retain = (reader.losses(each, self.aux_losses) for each in readings)
         terms = prefixed('retain_', on_retain.terms)
         terms.update(self._forget_terms(reader, on_forget))
-        if self.update == 'subgradient':
+        if self.update == 'subgradient' and self.groups:
             terms['loss_structure'] = self.alpha * group_sparse_loss(self.groups, self.norm)
         step = Step(readings, (forget, retain))
         terms.update(self._keep_terms(reader, step))

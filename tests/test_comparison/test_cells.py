@@ -9,11 +9,19 @@ from support import CONFIGS, locked_by_another, run_tool
 from gslora_det.comparison import TUNING, Cell, Comparison, run_cells, write_results
 from gslora_det.registry import METHODS
 
-# Stands in for `gslora train`: writes a record as a sequence does, or fails.
+# Stands in for `gslora train`: writes a record as a sequence does, or fails; and for
+# `gslora attack`.
 TRAIN = '''
 import hashlib, json, sys
 from pathlib import Path
-cell, _, run, _ = sys.argv[1:]
+if sys.argv[1] == 'attack':
+    _, run, alone, _, *names = sys.argv[1:]
+    entry = dict(task=1, setting='', detector='unlearned', x_title='epochs', measures='AP',
+                 chance=0, finds_hidden=True, curve=[dict(x=1, AP=5.0)], seconds=1.0)
+    Path(run, 'attacks.json').write_text(json.dumps(dict(
+        format_version=1, detectors={}, attacks=[dict(entry, attack=name) for name in names])))
+    sys.exit(alone != '--no-controls')
+_, cell, _, run, _ = sys.argv[1:]
 config = {}
 exec(Path(cell).read_text(), config)
 if config['method']['type'] == 'HeadMask':
@@ -33,7 +41,7 @@ def train(tmp_path, monkeypatch):
     script, call = tmp_path / 'train.py', subprocess.call
     script.write_text(TRAIN)
     monkeypatch.setattr('subprocess.call', lambda command, **streams: call(
-        [sys.executable, str(script), *command[4:]], **streams))
+        [sys.executable, str(script), *command[3:]], **streams))
     return script
 
 
@@ -44,20 +52,22 @@ def comparison(tmp_path):
 
 def test_cells_are_methods_times_settings_times_seeds(comparison):
     cells = comparison.cells()
-    assert len(cells) == len(set(cells)) == 20 * (5 * 3 + 3)
+    runs = sum(comparison.cfg.seeds[setting] for method in comparison.cfg.methods.values()
+               for setting in method.get('only', comparison.cfg.settings))
+    assert len(cells) == len(set(cells)) == runs
+    assert not comparison.cells(['GSLoRA, alpha 0'], ['80-1'])
     assert {cell.setting for cell in cells if cell.seed} == {
         setting for setting, number in comparison.cfg.seeds.items() if number > 1}
     few = comparison.cells(['EWC'], ['80-5', '80-10x7'], [0])
     assert few == [Cell('80-5', 'EWC', 0), Cell('80-10x7', 'EWC', 0)]
-    with pytest.raises(ValueError, match="there is no method 'EWG'; there are Retrain"):
+    with pytest.raises(ValueError, match="there is no method 'EWG'; there are Oracle"):
         comparison.cells(['EWG'])
 
 
 def test_every_method_is_compared(comparison):
     types = {comparison.config(cell).method.type
              for cell in comparison.cells(settings=['80-5'], seeds=[0])}
-    # Its recipe was found on classes that the tables report: it joins when chosen on others.
-    assert types == set(METHODS.module_dict) - {'LinearErasure'}
+    assert types == set(METHODS.module_dict)
 
 
 def test_all_see_the_same_buffers_and_number_of_images(comparison):
@@ -101,14 +111,29 @@ def test_the_grid_is_tried_on_a_split_that_the_table_does_not_use(comparison):
 
 
 def test_chosen_values_are_in_the_grids(comparison):
-    for method, grid in comparison.cfg.grids.items():
-        cfg = comparison.config(Cell('80-5', method, 0))
-        chosen = {}
-        for key in grid[0]:
-            chosen[key] = cfg
-            for part in key.split('.'):
-                chosen[key] = chosen[key][part]
-        assert chosen in grid, method
+    def tried(cell):
+        cfg = comparison.config(cell)
+        return (cfg.method, cfg.optim_wrapper, cfg.get('param_scheduler'),
+                cfg.sequence.mixed_images)
+
+    for method in comparison.cfg.grids:
+        assert tried(Cell('80-5', method, 0)) in map(tried, comparison.tuning_cells([method]))
+
+
+def test_a_setting_has_the_last_word_and_a_method_its_budget(comparison):
+    comparison.cfg.methods.EWC.update(budget=10, sequence=dict(mixed_images='ignore'))
+    cfg = comparison.config(Cell("80-5 authors' reading", 'EWC', 0))
+    assert cfg.sequence.mixed_images == 'background' and cfg.sequence.iters == 1500
+    assert comparison.config(Cell('80-5', 'EWC', 0)).sequence.mixed_images == 'ignore'
+
+
+def test_a_cell_without_its_attacks_is_not_finished(comparison, train):
+    cells = comparison.cells(['EWC'], ['80-5'], [0, 1])
+    comparison.cfg.attacks = {}
+    assert run_cells(comparison, cells) == []
+    assert not comparison.open(cells)
+    comparison.cfg.attacks = {'80-5': ['new head']}
+    assert comparison.open(cells) == cells[:1] and len(comparison.results(cells)) == 2
 
 
 def test_finished_cells_are_not_repeated_and_failed_ones_are_named(
@@ -220,7 +245,8 @@ def test_real_cells(glyph80, tmp_path, monkeypatch):
     assert head['tasks'][0]['original'] == lora['tasks'][0]['original']
     assert [r['tasks'][0]['images_seen'] for r in (head, lora)] == [0, 2 * 4]
     table = write_results(comparison)
-    assert '| HeadMask | 0.00 | 100.0 |' in table and '2 of 20 cells' in table
+    assert '| HeadMask | 0.00 | 100.0 |' in table
+    assert f'2 of {len(comparison.cells())} cells' in table
 
     # A result that was removed is measured again.
     comparison.result_file(cells[0]).unlink()

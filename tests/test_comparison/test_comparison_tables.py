@@ -10,6 +10,7 @@ from gslora_det.comparison import (
     TUNING,
     Cell,
     draw_curves,
+    leading,
     overview,
     summary,
     to_csv,
@@ -21,7 +22,7 @@ from gslora_det.comparison import (
 
 
 def result(h, forgotten=0.8, tasks=1, trained=25, **metrics):
-    task = dict(metrics=dict(H=h, H_max=0.8, AP_retained=h, AP_forgotten=0.01, AP_old=None,
+    task = dict(task=1, metrics=dict(H=h, H_max=0.8, AP_retained=h, AP_forgotten=0.01, AP_old=None,
                              AP_missing=None, **metrics),
                 original=dict(AP_retained=0.8, AP_forgotten=forgotten), seconds=60.0,
                 images_seen=2400, peak_memory=2**30, trainable_parameters=trained,
@@ -83,8 +84,36 @@ def test_nothing_is_ranked_where_the_original_detects_nothing():
 def test_a_sequence_has_a_table_a_task():
     text = to_markdown(['a'], ['s', 'never'], {Cell('s', 'a', 0): result(0.4, tasks=2)})
     assert '### s, task 1' in text and '### s, task 2' in text and '### never' not in text
-    cost = rows(text.split('Cost of s')[1])['a']
-    assert cost == ['120', '4,800', '25', '1.00']
+    assert rows(text.split('task 2')[1])['a'][-2:] == ['60.0', '1.0']
+
+
+def test_attacks_and_lost_objects_have_columns():
+    def attack(name, setting, measures, *values, detector='unlearned', task=1):
+        return dict(task=task, attack=name, setting=setting, detector=detector,
+                    measures=measures, curve=[{'x': x, measures: v}
+                                              for x, v in enumerate(values)])
+
+    one = result(0.4)
+    one['tasks'][0]['objects'] = {'0.5': dict(retained=dict(before=40, own_name=36))}
+    one['attacks'] = [
+        attack('new head', 'lr 0.001', 'AP_forgotten', 3.0, 2.0),
+        attack('new head', 'lr 0.01', 'AP_forgotten', 1.0, 7.5),
+        attack('new head', 'lr 0.01', 'AP_forgotten', 80.0, detector='head mask'),
+        attack('new head', 'lr 0.01', 'AP_forgotten', 70.0, task=2),
+        attack('probe', '', 'AUC', 99.0, 91.5)]
+    text = to_markdown(['a', 'b'], ['s'], {Cell('s', 'a', 0): one, Cell('s', 'b', 0): result(0.5)})
+    found = rows(text.split('### s')[1])
+    assert found['method'][-5:] == ['lost > 0.5', 'new head', 'probe', 'seconds', 'GiB']
+    assert found['a'][-5:-2] == ['10.0', '7.5', '91.5']
+    assert found['b'][-5:-2] == ['—', '—', '—']
+
+
+def test_ablations_have_a_table_of_their_own():
+    results = {Cell('s', m, 0): result(h) for m, h in (('a', .5), ('b', .4), ('b, less', .7))}
+    table, more = to_markdown(['a', 'b', 'b, less'], ['s'], results,
+                              ablations=['b, less']).split('### s')[1].split('What does the work')
+    assert '| a | 2.50 | **50.0** |' in table and 'less' not in table
+    assert '| b, less | 2.50 | 70.0 |' in more
 
 
 def test_csv_has_a_row_a_cell_and_task():
@@ -127,10 +156,19 @@ def test_the_tables_and_curves_are_written(tmp_path):
     assert 'lr 0.2' in best
 
 
-def test_no_two_curves_look_alike(tmp_path, monkeypatch):
+def test_what_matters_is_in_colours_and_the_rest_is_grey(tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(Axes, 'plot', lambda self, *a, marker, color, **k:
-                        drawn.append((marker, color)) or [])
+    monkeypatch.setattr(Axes, 'plot', lambda self, *a, color, label, marker=None, **k:
+                        drawn.append((label, marker, color)) or [])
     methods = [str(number) for number in range(19)]
-    draw_curves(methods, {m: [result(0.4, tasks=2)] for m in methods}, tmp_path / 'x.png')
-    assert len(drawn) == 3 * 19 and len(set(drawn)) == 19
+    draw_curves(methods, {m: [result(0.4, tasks=2)] for m in methods}, tmp_path / 'x.png',
+                methods[10:])
+    named = {each for each in drawn if each[0] in methods}
+    assert len(drawn) == 3 * 19 and len(named) == len({each[1:] for each in named}) == 9
+    assert len({colour for label, _, colour in drawn if label not in methods}) == 1
+    assert sum(label == 'others' for label, *_ in drawn) == 3
+
+
+def test_the_best_lead(tmp_path):
+    found = {m: [result(h)] for m, h in dict(a=.1, b=.6, c=.5, control=.9).items()}
+    assert leading(found, ['control'], 2) == ['b', 'c']

@@ -36,8 +36,9 @@ def test_exactly_the_buffer_and_the_kept_boxes(glyph80, tmp_path):
         assert len(sample.ignored_instances) == 0
 
 
-def test_other_objects_can_be_ignored(glyph80, tmp_path):
-    dataset, label, boxes = branch(glyph80, tmp_path, mixed_images='ignore')
+@pytest.mark.parametrize('reading', ['ignore', 'keep'])
+def test_other_objects_can_be_ignored(glyph80, tmp_path, reading):
+    dataset, label, boxes = branch(glyph80, tmp_path, mixed_images=reading)
     for index in range(3):
         sample = dataset[index]['data_samples']['forget']
         others = [b for b in boxes[sample.img_id] if b['category_id'] != label + 1]

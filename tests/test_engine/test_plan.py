@@ -41,6 +41,22 @@ def test_buffers_hold_a_share_of_the_images_that_show_the_classes(cfg, glyph80):
     assert second.split.old == first.split.forgotten
 
 
+def test_who_keeps_the_labels_keeps_the_images_of_the_forget_buffer(cfg, glyph80):
+    cfg.sequence.num_tasks = 1
+    apart = make_plan(cfg)[0]
+    cfg.sequence.mixed_images = 'keep'
+    cfg.sequence.missing = list(apart.split.retained[5:])
+    kept, cfg.sequence.mixed_images = make_plan(cfg)[0], 'ignore'
+    ignored = make_plan(cfg)[0]
+    annotations = json.loads((glyph80 / 'annotations/train.json').read_text())['annotations']
+    shown = {a['image_id'] for a in annotations
+             if CLASSES[a['category_id'] - 1] in apart.split.retained[:5]}
+    assert kept.buffers['forget'] == ignored.buffers['forget']
+    more = set(kept.buffers['retain']) - set(ignored.buffers['retain'])
+    assert more == shown.intersection(kept.buffers['forget']) - set(ignored.buffers['retain'])
+    assert more
+
+
 def test_a_plan_is_the_same_every_time(cfg):
     assert make_plan(cfg) == make_plan(cfg)
 

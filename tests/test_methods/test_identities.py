@@ -766,3 +766,15 @@ def test_linear_erasure_resets_the_rows_and_its_adapter_says_so(build_unlearning
     exported = original.state_dict()
     _reset(exported, json.loads(facts['reset_rows']))
     assert all(torch.equal(exported[f'bbox_head.{key}'], value) for key, value in head.items())
+
+
+def test_given_weights_are_those_of_the_file(build_unlearning, tiny_weights, tmp_path):
+    given = {key: value + 1 for key, value in
+             torch.load(tiny_weights, weights_only=True)['state_dict'].items()}
+    save_weights(given, tmp_path / 'given.pth', {})
+    model = build(build_unlearning, 'GivenWeights', weights=str(tmp_path / 'given.pth'))
+    model.method.before_task(model.detector, None)
+    for key, value in model.detector.state_dict().items():
+        assert torch.equal(value, given[key]), key
+    with pytest.raises(ValueError, match='absent.pth'):
+        build(build_unlearning, 'GivenWeights', weights=str(tmp_path / 'absent.pth'))
