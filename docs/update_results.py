@@ -13,10 +13,13 @@ from mmengine.config import Config
 
 from gslora_det.attacks.tables import cells
 from gslora_det.comparison import (
+    LEGEND,
     Comparison,
     by_method,
     draw_curves,
     leading,
+    overview,
+    setting_table,
     to_markdown,
     tuning_to_markdown,
 )
@@ -179,13 +182,20 @@ def _comparison() -> Tuple[Comparison, dict]:
 
 
 def comparison_sections() -> Dict[str, str]:
-    """All tables of the comparison, with what its grids gave."""
+    """All tables of the comparison, what its grids gave, and the tables that matter."""
     comparison, results = _comparison()
     cfg = comparison.cfg
-    names = list(cfg.methods), list(cfg.settings)
+    methods, settings, ablations = list(cfg.methods), list(cfg.settings), list(cfg.ablations)
+    compared = [method for method in methods if method not in ablations]
     tuning = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
-    return dict(tables=to_markdown(*names, results, cfg.controls, cfg.ablations)
-                + '\n\n### Tuning\n\n' + tuning)
+    five, seven = (by_method(results, name) for name in ('80-5', "80-10x7, authors' reading"))
+    return dict(
+        tables=to_markdown(methods, settings, results, cfg.controls, ablations)
+        + '\n\n### Tuning\n\n' + tuning,
+        five=LEGEND + '\n\n' + setting_table(compared, five, 0, cfg.controls),
+        ablations=setting_table(ablations, five, 0, ablations),
+        seven=setting_table([m for m in compared if seven.get(m)], seven, -1, cfg.controls),
+        overview=overview(compared, settings, results, cfg.controls))
 
 
 def updated() -> Dict[Path, str]:
@@ -195,7 +205,7 @@ def updated() -> Dict[Path, str]:
                     **comparison_sections())
     pages = {}
     for path in (DOCS.parent / 'README.md', *(DOCS / f'{name}.md' for name in (
-            'results', 'detectors', 'comparison', 'attacks'))):
+            'results', 'detectors', 'comparison', 'comparison-tables', 'attacks'))):
         text = path.read_text('utf-8')
         for name, section in sections.items():
             begin, end = f'<!-- {name}: begin -->\n', f'<!-- {name}: end -->\n'
@@ -209,7 +219,7 @@ def updated() -> Dict[Path, str]:
 def draw_sequence() -> None:
     """Draws the curves of the comparison's sequence."""
     comparison, results = _comparison()
-    found = by_method(results, '80-10x7')
+    found = by_method(results, "80-10x7, authors' reading")
     draw_curves(list(comparison.cfg.methods), found, DOCS / 'comparison_curves.png',
                 [*comparison.cfg.ours, *leading(found, comparison.cfg.controls)])
 

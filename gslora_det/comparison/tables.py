@@ -15,6 +15,7 @@ _COLUMNS = (('H', 'H', 100), ('H/H_max', 'H_relative', 100), ('AP_r', 'AP_retain
             ('AP_f', 'AP_forgotten', 100), ('AP_o', 'AP_old', 100), ('AP_m', 'AP_missing', 100),
             ('lost > 0.5', 'lost', 100), ('new head', 'new head', 1), ('probe', 'probe', 1),
             ('seconds', 'seconds', 1), ('GiB', 'peak_memory', 2**-30))
+_COSTS = ('seconds', 'peak_memory')  # of which a mean will do: runs shared their machine
 LEGEND = (
     'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
@@ -54,13 +55,14 @@ def _lost(objects: Optional[dict]) -> Optional[float]:
     return 1 - kept['own_name'] / kept['before'] if kept['before'] else None
 
 
-def summary(values: Iterable[Optional[float]], scale: float = 100.0) -> str:
-    """Mean and, where there are several, sample standard deviation."""
+def summary(values: Iterable[Optional[float]], scale: float = 100.0,
+            deviation: bool = True) -> str:
+    """Mean and, where there are several and it is wanted, sample standard deviation."""
     known = [scale * value for value in values if value is not None]
     if not known:
         return '—'
     text = f'{statistics.mean(known):.1f}'
-    return text if len(known) == 1 else f'{text} ± {statistics.stdev(known):.1f}'
+    return text if len(known) == 1 or not deviation else f'{text} ± {statistics.stdev(known):.1f}'
 
 
 def by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
@@ -113,7 +115,7 @@ def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: in
     """
     def value(result: dict, key: str) -> Optional[float]:
         known = result['tasks'][task]
-        return known[key] if key in ('seconds', 'peak_memory') else task_values(result, task)[key]
+        return known[key] if key in _COSTS else task_values(result, task)[key]
 
     found = {method: found[method] for method in methods if found.get(method)}
     results = [r for rs in found.values() for r in rs]
@@ -126,8 +128,8 @@ def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: in
             '—' if key.startswith('H') else summary([before.get(key)])
             for _, key, _ in columns)])
     for method in methods:
-        cells = [summary((value(r, key) for r in found.get(method, ())), scale)
-                 for _, key, scale in columns]
+        cells = [summary((value(r, key) for r in found.get(method, ())), scale,
+                         key not in _COSTS) for _, key, scale in columns]
         if method in best:
             cells[0] = f'**{cells[0]}**'
         rows.append([method, tunable(found.get(method, ())), *cells])
