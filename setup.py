@@ -29,7 +29,8 @@ setup(
         'mmdet': ['onedl-mmdetection>=3.5', 'onedl-mmcv>=2.3', 'onedl-mmengine>=0.10.12'],
         'notebook': ['jupyterlab'],
         'docs': ['mkdocs<2', 'mkdocs-material', 'mkdocstrings[python]'],
+        'fast': ['faster-coco-eval>=1.6'],
         'onnx': ['onnx', 'onnxruntime>=1.12'],
         'test': ['pytest', 'pytest-xdist', 'hypothesis', 'ipython', 'nbformat', 'ruff',
-                 'selenium', 'faster-coco-eval', 'onnx', 'onnxruntime>=1.12'],
+                 'selenium', 'faster-coco-eval>=1.6', 'onnx', 'onnxruntime>=1.12'],
     })

@@ -34,6 +34,8 @@ _TASK = 1  # of seven: the second, in which all three splits have classes
 def evaluations() -> list:
     """Three splits, and merged inference."""
     return [Pair('evaluation of three splits', three_evaluations, one_evaluation),
+            Pair('the same, each on all images', partial(three_evaluations, everywhere=True),
+                 one_evaluation),
             Pair('the same, after a first task', three_evaluations,
                  partial(one_evaluation, remembered=True)),
             Pair('inference of merged weights', original_inference, merged_inference)]
@@ -54,14 +56,18 @@ def one_evaluation(remembered: bool = False) -> Callable[[], None]:
     return lambda: _measure(detector, dataset, metric, cfg, prefix.of)
 
 
-def three_evaluations() -> Callable[[], None]:
-    """As the authors' code: each split on the images that show it, with its objects alone."""
+def three_evaluations(everywhere: bool = False) -> Callable[[], None]:
+    """As the authors' code: each split on the images that show it, with its objects alone.
+
+    Args:
+        everywhere (bool): On all images instead, where false positives count everywhere.
+    """
     cfg, dataset, detector = _glyph80()
     parts = []
     folder = tempfile.TemporaryDirectory()
     for name, names in make_plan(cfg)[_TASK].split.measured().items():
         file = Path(folder.name) / f'{name}.json'
-        shown = _narrowed(cfg.val_evaluator.ann_file, names, file)
+        shown = _narrowed(cfg.val_evaluator.ann_file, names, file, everywhere)
         chosen = [i for i in range(len(dataset)) if dataset.get_data_info(i)['img_id'] in shown]
         with quiet():
             parts.append((Subset(dataset, chosen), CocoMetric(str(file), metric='bbox')))
@@ -102,12 +108,14 @@ def _glyph80() -> tuple:
     return cfg, dataset, detector_of(cfg).eval().requires_grad_(False)
 
 
-def _narrowed(ann_file: str, names: Sequence[str], file: Path) -> set:
-    """Writes what an annotation file has of some classes; gives the images that show them."""
+def _narrowed(ann_file: str, names: Sequence[str], file: Path, everywhere: bool) -> set:
+    """Writes what an annotation file has of some classes, and of the images that show them, or
+    of all; gives the ids of these images."""
     data = json.loads(Path(ann_file).read_text())
     wanted = {each['id'] for each in data['categories'] if each['name'] in set(names)}
     data['annotations'] = [each for each in data['annotations'] if each['category_id'] in wanted]
-    shown = {each['image_id'] for each in data['annotations']}
+    shown = ({each['id'] for each in data['images']} if everywhere
+             else {each['image_id'] for each in data['annotations']})
     data['images'] = [each for each in data['images'] if each['id'] in shown]
     file.write_text(json.dumps(data))
     return shown

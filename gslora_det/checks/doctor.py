@@ -12,6 +12,7 @@ from gslora_det.compat import mmcv_ops
 from gslora_det.compat.operators import how_to_compile
 from gslora_det.engine.provenance import device_name, package_versions
 from gslora_det.engine.sequence import UnlearningSequence
+from gslora_det.evaluation.coco_backends import choose_backend, describe_backend
 from gslora_det.quiet import quiet
 from gslora_det.weights import exists, load_weights, read_weights
 
@@ -26,6 +27,7 @@ def checks(cfg: Optional[Config] = None) -> Iterator[Check]:
     """
     yield 'versions', _versions
     yield 'mmcv operators', _operators
+    yield 'COCO evaluation', _evaluation
     yield "MMDetection's configs", _mmdet_configs
     yield 'device', device_name
     if cfg is not None:
@@ -74,6 +76,12 @@ def _operators() -> str:
     return ('not compiled (mmcv._ext is missing); stand-ins in PyTorch serve deformable '
             'attention, NMS and RoIAlign. For others, or to be faster on a GPU: '
             + how_to_compile())
+
+
+def _evaluation() -> str:
+    faster = choose_backend(None, None, use_mp_eval=False)
+    return describe_backend(faster) + (
+        '' if faster else '; to match boxes in C++: pip install -U faster-coco-eval')
 
 
 def _mmdet_configs() -> str:

@@ -1,5 +1,6 @@
 """With what a run was done: code, packages, device, seed and time."""
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -21,8 +22,9 @@ import gslora_det
 def package_versions() -> Dict[str, str]:
     """Versions by name; MMDetection has several distributions, so it is asked itself."""
     found = {m.__name__: m.__version__ for m in (torch, mmengine, mmcv, mmdet)}
-    for name in ('numpy', 'pycocotools', 'safetensors'):
-        found[name] = importlib.metadata.version(name)
+    for name in ('numpy', 'pycocotools', 'faster_coco_eval', 'safetensors'):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):  # one is an extra
+            found[name] = importlib.metadata.version(name)
     return found
 
 

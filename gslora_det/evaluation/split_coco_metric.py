@@ -18,9 +18,10 @@ from terminaltables import AsciiTable
 from gslora_det.class_names import resolve_classes
 from gslora_det.evaluation.coco_backends import (
     box_evaluation,
-    import_faster,
+    choose_backend,
+    collector_paused,
+    describe_backend,
     number_annotations,
-    refuse_rounded_ids,
 )
 from gslora_det.evaluation.measures import h_mean
 from gslora_det.evaluation.split_ap import PROTOCOLS, class_ap, mean_precision, split_ap
@@ -47,7 +48,8 @@ class SplitCocoMetric(CocoMetric):
             forgotten=[...], old=[...])``.
         original: What the original model reached on the forgotten classes, as
             ``dict(forgotten=AP, forgotten_reference=AP)``, in [0, 1].
-        backend: ``pycocotools``, or ``faster_coco_eval`` to match boxes in C++.
+        backend: ``pycocotools``, or ``faster_coco_eval`` to match boxes in C++; by default the
+            latter where it is installed. The log says which.
         **kwargs: All options of ``CocoMetric``.
 
     Raises:
@@ -58,7 +60,7 @@ class SplitCocoMetric(CocoMetric):
 
     def __init__(self, *args, splits: Mapping[str, Sequence[str]] | None = None,
                  original: Mapping[str, float | None] | None = None,
-                 backend: str = 'pycocotools', **kwargs):
+                 backend: str | None = None, **kwargs):
         with _quiet():
             super().__init__(*args, **kwargs)
         if self._coco_api is not None:
@@ -72,13 +74,8 @@ class SplitCocoMetric(CocoMetric):
         if unknown:
             raise ValueError(f'original has unknown keys {sorted(unknown)}; it may give '
                              'forgotten and forgotten_reference')
-        if backend not in ('pycocotools', 'faster_coco_eval'):
-            raise ValueError(f'unknown backend {backend!r}; use pycocotools or faster_coco_eval')
-        if backend == 'faster_coco_eval' and self.use_mp_eval:
-            raise ValueError('use_mp_eval does not go with faster_coco_eval; remove it')
-        self._faster = import_faster() if backend == 'faster_coco_eval' else None
-        if self._faster and self._coco_api is not None:
-            refuse_rounded_ids(self._coco_api)
+        self.backend = backend
+        self.faster = choose_backend(backend, self._coco_api, self.use_mp_eval)
 
     @property
     def dataset_meta(self) -> dict | None:
@@ -135,6 +132,7 @@ class SplitCocoMetric(CocoMetric):
                 self.metrics = metrics
         return values
 
+    @collector_paused()
     def _compute_boxes(self, results: list) -> dict:
         names = STATS[:6] if self.metric_items is None else self.metric_items
         unknown = [name for name in names if name not in STATS]
@@ -152,23 +150,25 @@ class SplitCocoMetric(CocoMetric):
     def _evaluate_boxes(self, results: list, by_size: bool):
         """Match all boxes once and accumulate precision and recall."""
         ground_truth, predictions = zip(*results)
-        with tempfile.TemporaryDirectory() as folder:
-            prefix = self.outfile_prefix or osp.join(folder, 'results')
-            if self._coco_api is None:
-                self._coco_api = COCO(self.gt_to_coco_json(ground_truth, prefix))
-            if self.cat_ids is None:
-                self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
-            if self.img_ids is None:
-                self.img_ids = self._coco_api.get_img_ids()
-            if self.outfile_prefix:  # somebody wants the files
-                self.results2json(predictions, self.outfile_prefix)
+        if self._coco_api is None:
+            with tempfile.TemporaryDirectory() as folder:
+                self._coco_api = COCO(self.gt_to_coco_json(
+                    ground_truth, self.outfile_prefix or osp.join(folder, 'results')))
+        if self.cat_ids is None:
+            self.cat_ids = self._coco_api.get_cat_ids(cat_names=self.dataset_meta['classes'])
+        if self.img_ids is None:
+            self.img_ids = self._coco_api.get_img_ids()
+        if self.outfile_prefix:  # somebody wants the files
+            self.results2json(predictions, self.outfile_prefix)
 
         detections = [
             dict(image_id=found['img_id'], category_id=self.cat_ids[label], score=score,
                  bbox=[left, top, right - left, bottom - top])
             for found in predictions for (left, top, right, bottom), score, label in zip(*(
                 found[key].tolist() for key in ('bboxes', 'scores', 'labels')))]
-        coco_eval = box_evaluation(self._coco_api, detections, self._faster, self.use_mp_eval)
+        # Only now are the ids known of annotations that came with the images.
+        self.faster = choose_backend(self.backend, self._coco_api, self.use_mp_eval)
+        coco_eval = box_evaluation(self._coco_api, detections, self.faster, self.use_mp_eval)
         coco_eval.params.catIds = self.cat_ids
         coco_eval.params.imgIds = self.img_ids
         coco_eval.params.maxDets = list(self.proposal_nums)
@@ -180,7 +180,7 @@ class SplitCocoMetric(CocoMetric):
         coco_eval.evaluate()
         coco_eval.accumulate()
         # faster_coco_eval has a summary of its own, with another mAP.
-        summarize = COCOeval.summarize if self._faster else type(coco_eval).summarize
+        summarize = COCOeval.summarize if self.faster else type(coco_eval).summarize
         summarize(coco_eval)
         return coco_eval
 
@@ -207,7 +207,7 @@ class SplitCocoMetric(CocoMetric):
                         values[f'AP_retained{suffix}'], self.original[f'forgotten{suffix}'],
                         values[f'AP_forgotten{suffix}'])
             rows.append(['H', '', *(_shown(values.get(key)) for key in ('H', 'H_reference'))])
-        _log_table(rows)
+        _log_table(rows, f'Boxes were matched by {describe_backend(self.faster)}.')
         return {key: _number(value) for key, value in values.items()}
 
     def _classwise(self, coco_eval) -> dict:
@@ -246,5 +246,5 @@ def _shown(value: float | None) -> str:
     return '—' if value is None else f'{value:.3f}'
 
 
-def _log_table(rows: list) -> None:
-    MMLogger.get_current_instance().info('\n' + AsciiTable(rows).table)
+def _log_table(rows: list, first: str = '') -> None:
+    MMLogger.get_current_instance().info(f'{first}\n{AsciiTable(rows).table}')

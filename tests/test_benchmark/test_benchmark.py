@@ -8,10 +8,11 @@ import pytest
 import torch
 from mmdet.registry import MODELS
 from mmengine.config import Config
+from pycocotools.coco import COCO
 from support import CHECKPOINT, CONFIGS, ROOT, run, samples
 
+from gslora_det.benchmark import evaluations, steps, timing
 from gslora_det.benchmark import run as table
-from gslora_det.benchmark import steps, timing
 from gslora_det.weights import load_weights
 from gslora_det_cli.benchmark import _PARTS
 
@@ -91,6 +92,21 @@ def test_random_images_hold_objects_of_their_branch():
                 boxes = sample.gt_instances.bboxes
                 assert (boxes[:, 2:] <= torch.tensor([96, 48])).all() and len(boxes) == len(
                     samples([[0] * steps._OBJECTS])[0].gt_instances)
+
+
+@pytest.mark.parametrize('everywhere', [False, True])
+def test_a_split_is_measured_alone_on_its_images_or_on_all(glyph80, tmp_path, everywhere):
+    file, alone = glyph80 / 'annotations/val.json', tmp_path / 'alone.json'
+    api = COCO(str(file))
+    wanted = {api.anns[1]['category_id'], api.anns[2]['category_id']}
+    names = [api.cats[each]['name'] for each in wanted]
+    shown = set().union(*(api.catToImgs[each] for each in wanted))
+    assert 0 < len(shown) < len(api.imgs)
+    expected = set(api.imgs) if everywhere else shown
+    assert evaluations._narrowed(str(file), names, alone, everywhere) == expected
+    written = COCO(str(alone))
+    assert set(written.imgs) == expected and written.cats == api.cats
+    assert written.anns == {k: v for k, v in api.anns.items() if v['category_id'] in wanted}
 
 
 def test_a_command_has_to_succeed():

@@ -1,3 +1,6 @@
+import sys
+from importlib.metadata import version
+
 import pytest
 from mmengine.config import Config
 from support import CHECKPOINT, CONFIGS
@@ -18,7 +21,7 @@ def examine(capsys):
     return run
 
 
-INSTALLATION = ['versions', 'mmcv operators', "MMDetection's configs", 'device']
+INSTALLATION = ['versions', 'mmcv operators', 'COCO evaluation', "MMDetection's configs", 'device']
 ALL = [*INSTALLATION, 'checkpoint', 'data set', 'class names, buffers and method']
 
 
@@ -66,6 +69,17 @@ def test_a_plain_config_may_start_from_a_detector_of_other_classes(examine, conf
     passed, (failed,) = examine(cfg)
     assert passed == INSTALLATION  # no data are drawn where the checkpoint is not
     assert failed == f'FAIL  checkpoint: checkpoint {CHECKPOINT}.gone does not exist'
+
+
+@pytest.mark.parametrize('installed', [True, False])
+def test_it_says_what_matches_boxes(capsys, monkeypatch, installed):
+    if installed:
+        found = f'faster_coco_eval {pytest.importorskip("faster_coco_eval").__version__}\n'
+    else:
+        monkeypatch.setitem(sys.modules, 'faster_coco_eval', None)
+        found = f'pycocotools {version("pycocotools")}; to match boxes in C++: pip install'
+    assert diagnose(checks())
+    assert f'PASS  COCO evaluation: {found}' in capsys.readouterr().out
 
 
 def test_mmengine_without_pkg_resources_fails(examine, monkeypatch):

@@ -196,7 +196,8 @@ def test_annotation_file_in_another_order_and_without_a_class(tmp_path):
 
 
 def test_matches_once_and_prints_nothing(capsys):
-    metric = SplitCocoMetric(splits={f's{i}': [c] for i, c in enumerate(CLASSES)})
+    metric = SplitCocoMetric(splits={f's{i}': [c] for i, c in enumerate(CLASSES)},
+                             backend='pycocotools')
     with mock.patch.object(
         COCOeval, 'evaluate', autospec=True, side_effect=COCOeval.evaluate
     ) as evaluate_boxes, mock.patch(
@@ -213,12 +214,12 @@ def test_sizes_that_are_not_asked_for_cost_nothing_and_change_nothing():
     found, calls = {}, {}
     for items in (None, ['mAP']):
         metric = SplitCocoMetric(splits=SPLITS, original=ORIGINAL, classwise=True,
-                                 metric_items=items)
+                                 metric_items=items, backend='pycocotools')
         with mock.patch.object(COCOeval, 'evaluateImg', autospec=True,
                                side_effect=COCOeval.evaluateImg) as matched:
             found[items is None] = evaluate(metric, random_samples(1))
         calls[items is None] = matched.call_count
-    assert calls[True] == 4 * calls[False]
+    assert calls[True] == 4 * calls[False] > 0
     assert len(found[False]) == len(found[True]) - 5
     for key, value in found[False].items():
         assert value == pytest.approx(found[True][key], abs=1e-12, nan_ok=True), key
