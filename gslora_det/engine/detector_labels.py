@@ -11,6 +11,7 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.mask import encode_mask_results
 from mmengine.config import Config
 from mmengine.dist import barrier, is_main_process
+from torch.utils.data import Dataset
 
 from gslora_det.checks.settings import from_detector, setting
 from gslora_det.engine.origin import first_original
@@ -85,11 +86,14 @@ class DetectorLabels:
 
     def make(self) -> None:
         """Writes the file in the main process, with a bar; the others wait."""
-        batches = range(0, len(self._listed['images']), self._cfg.val_dataloader.batch_size)
+        val = self._cfg.val_dataloader
+        with self._reading(iter(())), quiet():  # everywhere: Glyph80 waits for all processes
+            images = DATASETS.build(dict(
+                self._dataset, pipeline=val.dataset.pipeline, test_mode=True, indices=None))
         if is_main_process():
-            write_json(self._path, self._content(self._detect()))
+            write_json(self._path, self._content(self._detect(images)))
         else:  # for each batch: one wait for all would be longer than process groups allow
-            for _ in batches:
+            for _ in range(0, len(images), val.batch_size):
                 barrier()
         barrier()
         self._use(read_json(self._path))
@@ -116,13 +120,8 @@ class DetectorLabels:
             finally:
                 self._dataset.ann_file = given
 
-    def _detect(self) -> Iterator[dict]:
-        cfg = self._cfg
-        with self._reading(iter(())), quiet():
-            dataset = DATASETS.build(dict(
-                self._dataset, pipeline=cfg.val_dataloader.dataset.pipeline, test_mode=True,
-                indices=None))
-        for samples in found_in(cfg, cfg.load_from, dataset, 'training images'):
+    def _detect(self, images: Dataset) -> Iterator[dict]:
+        for samples in found_in(self._cfg, self._cfg.load_from, images, 'training images'):
             barrier()
             for sample in samples:
                 yield from self._confident(sample)
