@@ -42,6 +42,11 @@ def plain_dataset(loader: dict, name: str) -> dict:
 class Annotations:
     """The annotation file of a data set, checked.
 
+    Args:
+        dataset_cfg (dict): Config of the data set.
+        hint (str): What to do about missing files.
+        labelled (bool): Read its ``annotations``, which are else taken for none.
+
     Attributes:
         ann_file (Path): The file.
         classes (tuple[str]): The classes that are used.
@@ -54,7 +59,7 @@ class Annotations:
         ValueError: The file is missing or cannot be used.
     """
 
-    def __init__(self, dataset_cfg: dict, hint: str) -> None:
+    def __init__(self, dataset_cfg: dict, hint: str, labelled: bool = True) -> None:
         try:
             dataset = DATASETS.build(dict(dataset_cfg, lazy_init=True))
         except Exception as error:  # an unknown type or option, a package that is not there
@@ -69,6 +74,8 @@ class Annotations:
         if not ann_file.is_file():
             raise ValueError(f'{ann_file} is missing. {hint}'.strip())
         self.ann_file, coco = ann_file, read_json(ann_file)
+        if not labelled and isinstance(coco, dict):
+            coco = dict(coco, annotations=[])
         self.warnings = check_annotations(coco, ann_file, self.classes)
         ids = {category['name']: category['id'] for category in coco['categories']}
         self.ids = {name: ids[name] for name in self.classes}

@@ -7,6 +7,7 @@ import torch
 from mmdet.registry import HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.config import Config
 
+from gslora_det.checks.settings import LABELS
 from gslora_det.datasets.branch_dataset import BRANCHES, READINGS
 from gslora_det.datasets.selection import BUFFER
 from gslora_det.options import (
@@ -31,9 +32,9 @@ _NEEDED = ('model', 'method', 'train_dataloader', 'val_dataloader', 'val_evaluat
 # sequence's record is read.
 _ELSEWHERE = ('order', 'tasks', 'original')
 _SEQUENCE = dict(
-    num_tasks=COUNT, classes_per_task=COUNT, iters=COUNT, epochs=COUNT,
-    missing=LIST, checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED,
-    cache_gib=NOT_NEGATIVE, requester=TEXT, request_id=TEXT, operator=TEXT, **READINGS)
+    num_tasks=COUNT, classes_per_task=COUNT, iters=COUNT, epochs=COUNT, missing=LIST,
+    checkpoint_interval=COUNT, pictures=COUNT_OR_ZERO, buffer_seed=SEED, cache_gib=NOT_NEGATIVE,
+    requester=TEXT, request_id=TEXT, operator=TEXT, **READINGS, **LABELS)
 _BRANCH = dict(batch_size=COUNT, **BUFFER)
 _RANDOMNESS = dict(seed=SEED, diff_rank_seed=FLAG, deterministic=FLAG)
 # What the AP of a record is: COCO's own, of boxes, under the names that are read.

@@ -8,6 +8,8 @@ from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
 from mmengine.hub import get_config
 
+from gslora_det.checks.annotations import plain_dataset
+from gslora_det.checks.settings import from_detector
 from gslora_det.compat import mmcv_ops
 from gslora_det.compat.operators import how_to_compile
 from gslora_det.engine.provenance import device_name, package_versions
@@ -101,8 +103,11 @@ def _data_set(cfg: Config) -> str:
     for loader in ('train_dataloader', 'val_dataloader'):
         if not cfg.get(loader):  # a plain run may do without a validation
             continue
+        config = cfg[loader].dataset
+        if loader == 'train_dataloader' and from_detector(cfg.get('sequence')):
+            config = dict(plain_dataset(cfg[loader], loader), filter_cfg=None)  # none is labelled
         try:
-            dataset = DATASETS.build(cfg[loader].dataset)
+            dataset = DATASETS.build(config)
         except FileNotFoundError as error:
             raise ValueError(f'{error.filename or error} is missing. '
                              + cfg.get('missing_data_hint', 'Set data_root.')) from None

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, Optional, Sequence, Union
 
+from gslora_det.options import SCORE, one_of
+
+# The rules of the settings that say whose the labels of the training images are.
+LABELS = dict(labels=one_of('annotations', 'detector'), label_score_thr=SCORE)
+
 
 @dataclass(frozen=True)
 class SequenceSettings:
@@ -22,6 +27,10 @@ class SequenceSettings:
             on their own.
         forget (dict): The buffer of training images that show a class to erase.
         retain (dict): The buffer of training images that show a class to keep.
+        labels (str): What the objects of the training images are: ``'annotations'``, those of
+            their file, or ``'detector'``, what the original finds in them. The file then is a
+            list of images.
+        label_score_thr (float): From which score on a detection is such an object.
         mixed_images (str): What objects of other classes are in a buffer's images:
             ``'background'`` (as published); ``'ignore'``, neither object nor background; or
             ``'keep'``, for who has their labels: ignored, and images of the forget buffer that
@@ -49,6 +58,8 @@ class SequenceSettings:
     missing: Sequence = ()
     forget: Optional[dict] = None
     retain: Optional[dict] = None
+    labels: str = 'annotations'
+    label_score_thr: float = 0.5
     mixed_images: str = 'background'
     crowds: str = 'ignore'
     buffer_seed: int = 123
@@ -61,6 +72,11 @@ class SequenceSettings:
     requester: Optional[str] = None
     request_id: Optional[str] = None
     operator: Optional[str] = None
+
+
+def from_detector(settings: Any) -> bool:
+    """Whether the labels of the training images are what the original finds in them."""
+    return isinstance(settings, dict) and setting(settings, 'labels') == 'detector'
 
 
 def setting(settings: dict, name: str) -> Any:

@@ -112,6 +112,8 @@ def recorded_files(work_dir: Path, record: dict) -> Dict[str, Tuple[Path, dict]]
     files = originals(record)
     if 'config' in record:
         files['config'] = work_dir, record['config']
+    if 'labels' in record:
+        files['labels of the detector'] = work_dir, record['labels']
     for task in record['tasks']:
         for kind in ARTEFACTS:
             if kind in task:

@@ -13,11 +13,14 @@ from gslora_det.class_split import ROLES, ClassSplit
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.engine.record import (
     FILE_NAME,
+    load_record,
     measured_on,
+    new_record,
     original_of,
     read_record,
     weights_before,
 )
+from gslora_det.engine.task_config import PREDICTIONS
 from gslora_det.evaluation import LEAST_AP, mean_ap
 from gslora_det.files import sha256
 from gslora_det.weights import exists, fetch, local_path, read_meta
@@ -82,6 +85,34 @@ def _record(named: Optional[str], merged: str) -> Optional[dict]:
     record = read_record(folder)
     known = [task['merged']['sha256'] for task in record['tasks']]
     return record if sha256(fetch(merged)) in known else None
+
+
+def settled_record(cfg: Config, plan: Sequence[TaskPlan], begun: Optional[Path] = None) -> dict:
+    """The record of a sequence, with what is known of the original model.
+
+    Args:
+        cfg (Config): A checked config with a ``sequence``.
+        plan (list[TaskPlan]): Its tasks.
+        begun (Path, optional): The folder of a sequence that is continued.
+
+    Raises:
+        ValueError: The folder holds another sequence, or the original is not to be found.
+    """
+    before, earlier = first_original(cfg)
+    record = new_record(cfg, plan, before)
+    if begun is not None:
+        record = load_record(begun, record)
+    if record['original'] is None:
+        record['original'] = known_original(cfg, record, earlier, plan)
+    return record
+
+
+def original_predictions(cfg: Config, work_dir: Path) -> Optional[Path]:
+    """The file of what the original model found: of this sequence, or a named one."""
+    folders = [work_dir, Path(cfg.sequence.get('original') or work_dir)]
+    files = [(folder.parent if folder.suffix == '.json' else folder) / 'original' / PREDICTIONS
+             for folder in folders]
+    return next(filter(Path.exists, files), None)
 
 
 def known_original(cfg: Config, record: dict, earlier: Optional[dict],

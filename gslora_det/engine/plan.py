@@ -1,14 +1,14 @@
 """Everything about a sequence that is settled before any long work starts."""
 
 from dataclasses import dataclass
-from typing import Dict, List, Sequence
+from typing import Dict, List, Sequence, Tuple
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.checks.config import check_config, listed
-from gslora_det.checks.settings import setting
+from gslora_det.checks.settings import from_detector, setting
 from gslora_det.class_split import ClassSplit, TaskSequence
 from gslora_det.datasets.selection import candidate_images, draw_buffer
 from gslora_det.files import expand_home
@@ -74,6 +74,30 @@ def class_splits(cfg: Config, annotations: Annotations) -> TaskSequence:
         **{key: cfg.sequence[key] for key in REQUEST if key in cfg.sequence})
 
 
+def check_request(cfg: Config, labelled: bool = True
+                  ) -> Tuple[Annotations, Annotations, TaskSequence]:
+    """Checks all of a config that needs no objects of the training images.
+
+    Args:
+        cfg (Config): As :func:`make_plan` takes and completes it.
+        labelled (bool): Read the objects of the training images, which are else taken for none.
+
+    Returns:
+        tuple: Training and validation annotations, and the class splits of the tasks.
+
+    Raises:
+        ValueError: Something is missing or contradicts the data; one line says what.
+    """
+    expand_home(cfg._cfg_dict)
+    check_config(cfg)
+    check_exists(cfg.load_from)  # before any data are drawn
+    train = _annotations(cfg, 'train_dataloader', labelled)
+    val = _annotations(cfg, 'val_dataloader')
+    _check_same_classes(cfg, train, val)
+    cfg.val_evaluator = val.evaluator(cfg.val_evaluator, 'val_evaluator')
+    return train, val, class_splits(cfg, train)
+
+
 def make_plan(cfg: Config) -> Plan:
     """Checks a config that has a ``sequence`` and settles its tasks and buffers.
 
@@ -87,13 +111,7 @@ def make_plan(cfg: Config) -> Plan:
     Raises:
         ValueError: Something is missing or contradicts the data; one line says what.
     """
-    expand_home(cfg._cfg_dict)
-    check_config(cfg)
-    check_exists(cfg.load_from)  # before any data are drawn
-    train, val = (_annotations(cfg, name) for name in ('train_dataloader', 'val_dataloader'))
-    _check_same_classes(cfg, train, val)
-    cfg.val_evaluator = val.evaluator(cfg.val_evaluator, 'val_evaluator')
-    sequence = class_splits(cfg, train)
+    train, val, sequence = check_request(cfg)
     tasks = Plan(_plan_task(cfg, number, split, train, val)
                  for number, split in enumerate(sequence, 1))
     val.check_images()
@@ -102,9 +120,9 @@ def make_plan(cfg: Config) -> Plan:
     return tasks
 
 
-def _annotations(cfg: Config, name: str) -> Annotations:
+def _annotations(cfg: Config, name: str, labelled: bool = True) -> Annotations:
     cfg[name].dataset = plain_dataset(cfg[name], name)
-    return Annotations(cfg[name].dataset, cfg.get('missing_data_hint', ''))
+    return Annotations(cfg[name].dataset, cfg.get('missing_data_hint', ''), labelled)
 
 
 def _check_same_classes(cfg: Config, train: Annotations, val: Annotations) -> None:
@@ -126,7 +144,9 @@ def _plan_task(cfg: Config, number: int, split: ClassSplit, train: Annotations,
     settings, ids = cfg.sequence, train.ids
     empty = [name for name in split.forgotten if ids[name] not in train.boxed]
     if empty:
-        raise ValueError(f"task {number}: no training image shows '{empty[0]}': leave it out "
+        by = (" by the detector's own labels: lower sequence.label_score_thr "
+              f"({setting(settings, 'label_score_thr')})," if from_detector(settings) else ':')
+        raise ValueError(f"task {number}: no training image shows '{empty[0]}'{by} leave it out "
                          'of the sequence, or add images that show it')
     buffers = {}
     for branch, names in split.branches.items():

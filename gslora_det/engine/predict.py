@@ -1,15 +1,16 @@
-"""What a plain detector finds in a config's validation images."""
+"""What a plain detector finds in a config's images."""
 
 import copy
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from mmdet.registry import DATASETS, MODELS
+from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.engine.progress import SequenceProgress
@@ -70,24 +71,44 @@ def predict(cfg: Config, weights: str,
     meta = read_meta(weights)  # before any data are drawn
     dataset, infos = validation_set(cfg)
     check_classes(meta, weights, dataset.metainfo['classes'])
+    unknown = [i for i in image_ids or () if i not in infos]
+    if unknown:
+        raise ValueError(f'there is no validation image of id {unknown[0]}')
+    chosen = [infos[i][0] for i in infos if image_ids is None or i in image_ids]
+    found = {}
+    for samples in found_in(cfg, weights, Subset(dataset, chosen), Path(weights).name):
+        for sample in samples:
+            info = infos[sample.img_id][1]
+            found[sample.img_id] = Prediction(
+                info['img_path'], Objects.of(info), Detections.of(sample.pred_instances))
+    return found
+
+
+@torch.no_grad()
+def found_in(cfg: Config, weights: str, dataset: Dataset,
+             title: str) -> Iterator[List[DetDataSample]]:
+    """Runs a plain MMDet detector over a data set, on a GPU where there is one, with a bar.
+
+    Args:
+        cfg (Config): Names the detector (``model``), and by ``val_dataloader`` the batches.
+        weights (str): Weights of the plain detector, loaded strictly.
+        dataset (Dataset): The images.
+        title (str): What stands before the bar.
+
+    Yields:
+        list[DetDataSample]: What was found in the images of a batch.
+
+    Raises:
+        ValueError: The weights do not fit.
+    """
     with quiet():
         detector = MODELS.build(copy.deepcopy(cfg.model))  # MMDet writes into its config
         load_weights(detector, weights)
         detector.to('cuda' if torch.cuda.is_available() else 'cpu').eval()
-    unknown = [i for i in image_ids or () if i not in infos]
-    if unknown:
-        raise ValueError(f'there is no validation image of id {unknown[0]}')
-    chosen = [i for i in infos if image_ids is None or i in image_ids]
-    loader = DataLoader(Subset(dataset, [infos[i][0] for i in chosen]),
-                        cfg.val_dataloader.batch_size, collate_fn=pseudo_collate,
+    loader = DataLoader(dataset, cfg.val_dataloader.batch_size, collate_fn=pseudo_collate,
                         num_workers=cfg.val_dataloader.get('num_workers', 0))
-    found = {}
-    with SequenceProgress(len(chosen)) as progress, torch.no_grad():
-        progress.stage(Path(weights).name)
+    with SequenceProgress(len(dataset)) as progress:
+        progress.stage(title)
         for batch in loader:
-            for sample in detector.test_step(batch):
-                info = infos[sample.img_id][1]
-                found[sample.img_id] = Prediction(
-                    info['img_path'], Objects.of(info), Detections.of(sample.pred_instances))
+            yield detector.test_step(batch)
             progress.step(len(batch['inputs']))
-    return found

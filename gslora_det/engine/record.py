@@ -10,6 +10,7 @@ from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
+from gslora_det.checks.settings import LABELS
 from gslora_det.class_split import ROLES
 from gslora_det.datasets.branch_dataset import BRANCHES, READINGS
 from gslora_det.engine.filing import filing_of, filled_in
@@ -23,7 +24,7 @@ FILE_NAME = 'sequence.json'
 ARTEFACTS = ('adapter', 'merged')  # a task's files; not every method has an adapter
 # Settings that the result depends on, beside those that the record holds by themselves.
 _SETTINGS = ('model', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'randomness')
-_SEQUENCE_SETTINGS = ('iters', 'epochs', *BRANCHES, *READINGS, 'missing')
+_SEQUENCE_SETTINGS = ('iters', 'epochs', *BRANCHES, *READINGS, *LABELS, 'missing')
 
 
 def null(value: Optional[float]) -> Optional[float]:

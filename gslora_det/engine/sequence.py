@@ -10,8 +10,9 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.registry import init_default_scope
 
 from gslora_det.checks.settings import setting
+from gslora_det.engine.detector_labels import DetectorLabels
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED
-from gslora_det.engine.origin import check_original, first_original, known_original
+from gslora_det.engine.origin import check_original, original_predictions, settled_record
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.provenance import now, provenance
@@ -19,8 +20,6 @@ from gslora_det.engine.record import (
     FILE_NAME,
     class_precisions,
     file_entry,
-    load_record,
-    new_record,
     null,
     save_record,
     split_metrics,
@@ -32,18 +31,19 @@ from gslora_det.engine.runner import build_from_files
 from gslora_det.engine.task_config import (
     BUFFERS,
     CONFIG,
-    PREDICTIONS,
     RunConfig,
+    beside_config,
     evaluation_config,
     task_config,
 )
 from gslora_det.engine.task_run import TaskRun, measure
 from gslora_det.evaluation import LEAST_AP
 from gslora_det.files import check_writable, folder_lock, remove_drafts, write_file, write_json
-from gslora_det.models import UnlearningDetector
 from gslora_det.quiet import quiet
 from gslora_det.reporting import print_table, write_results
 from gslora_det.reporting.fates import objects_in_words
+from gslora_det.reporting.filed import labels_in_words
+from gslora_det.reporting.tables import metrics_in_words
 from gslora_det.weights import dataset_meta, install_atomic_writer, install_safe_loader
 from gslora_det.words import percent
 
@@ -68,21 +68,28 @@ class UnlearningSequence:
         self.cfg = cfg
         self.work_dir = Path(cfg.work_dir)
         check_writable(self.work_dir / FILE_NAME)
-        self.plan = make_plan(cfg)  # may draw Glyph80, with a bar
-        dataset = DATASETS.build(dict(cfg.val_dataloader.dataset, lazy_init=True))
-        self.classes = list(dataset.metainfo['classes'])
-        before, earlier = first_original(cfg)
-        self.record = new_record(cfg, self.plan, before)
         self._found = self._last_change()
-        if self._found:
-            if not resume:
-                raise ValueError(f'{self.work_dir} holds a sequence already: add --resume '
-                                 'to continue it, or set another --work-dir')
-            self.record = load_record(self.work_dir, self.record)
-        if self.record['original'] is None:
-            self.record['original'] = known_original(cfg, self.record, earlier, self.plan)
+        if self._found and not resume:
+            raise ValueError(f'{self.work_dir} holds a sequence already: add --resume '
+                             'to continue it, or set another --work-dir')
+        self._labels = DetectorLabels(cfg, self.work_dir, resume)
+        with self._labels.stand_ins():
+            self._settle()
+            self._rehearse()
+        if not self._labels.pending:
+            self._warn()
+
+    def _settle(self) -> None:
+        self.plan = make_plan(self.cfg)  # may draw Glyph80, with a bar
+        dataset = DATASETS.build(dict(self.cfg.val_dataloader.dataset, lazy_init=True))
+        self.classes = list(dataset.metainfo['classes'])
+        begun = self._found and not self._labels.pending
+        self.record = settled_record(self.cfg, self.plan, self.work_dir if begun else None)
         self._meta = dict(original=weights_before(self.record)['sha256'],
                           dataset_meta=dataset_meta(dataset))
+
+    def _rehearse(self) -> None:
+        cfg = self.cfg
         runs = [self._task_config(task, original={}) for task in self.plan]
         with quiet():
             with named(f'{cfg.filename}: model'):  # wrong weights, targets or options show here
@@ -91,6 +98,8 @@ class UnlearningSequence:
         self._val_batches = rehearsed.val_batches
         self._memory: Dict[str, dict] = {}  # what frozen parts made of images
         self._room = 2**30 * rehearsed.looks_alike * setting(cfg.sequence, 'cache_gib')
+
+    def _warn(self) -> None:
         if is_main_process():
             for warning in self.plan.warnings:
                 print(f'warning: {warning}', file=sys.stderr)
@@ -116,15 +125,23 @@ class UnlearningSequence:
         return path.stat().st_mtime_ns if path.exists() else None
 
     def _run(self) -> dict:
+        if self._labels.pending:
+            self._labels.make()
+            self._settle()
+            self._warn()
         barrier()  # the others look for a record, too, before it is written
         val_batches = self._val_batches
         done = len(self.record['tasks'])
         steps = sum(task.iters + val_batches for task in self.plan)
         self._save_config()
+        if self._labels.facts:
+            self.record['labels'] = self._labels.facts
         self.record.setdefault('runs', []).append(
             provenance((self.cfg.get('randomness') or {}).get('seed', 0)))
         self._save()  # a start that is killed at once leaves a trace
         with SequenceProgress(steps + val_batches) as self.progress, quiet():
+            if self._labels.facts:
+                self.progress.say(f'training labels: {labels_in_words(self._labels.facts)}')
             if self.record['original'] is None:
                 self._measure_original()
             else:
@@ -143,7 +160,11 @@ class UnlearningSequence:
     def _save_config(self) -> None:
         """Keeps the whole config, so that the folder alone is enough to look at a run."""
         if is_main_process():
-            write_file(self.work_dir / CONFIG, RunConfig(self.cfg.to_dict()).pretty_text)
+            kept = RunConfig(self.cfg.to_dict())
+            if self._labels.facts:
+                kept.train_dataloader.dataset.ann_file = beside_config(
+                    self._labels.facts['file'])
+            write_file(self.work_dir / CONFIG, kept.pretty_text)
             self.record['config'] = file_entry(self.work_dir, self.work_dir / CONFIG)
 
     def _measure_original(self) -> None:
@@ -156,13 +177,6 @@ class UnlearningSequence:
             AP=null(results['coco/AP']), per_class=class_precisions(results, self.classes),
             splits=[split_metrics(results, f'_{task.number}') for task in self.plan])
         self._save()
-
-    def _predictions(self) -> Optional[Path]:
-        """The file of what the original model found: of this sequence, or a named one."""
-        folders = [self.work_dir, Path(self.cfg.sequence.get('original') or self.work_dir)]
-        files = [(folder.parent if folder.suffix == '.json' else folder) / 'original' / PREDICTIONS
-                 for folder in folders]
-        return next(filter(Path.exists, files), None)
 
     def _run_task(self, task: TaskPlan) -> None:
         names = ', '.join(task.split.forgotten)
@@ -188,8 +202,8 @@ class UnlearningSequence:
             self.progress.say(f'trainable: {run.trainable:,} parameters, '
                               f'{100 * run.trainable / total:.2f} % of {total:,}')
         results = run.run()
-        if task.number == 1:
-            self._say_what_is_remembered(run.model)
+        if task.number == 1 and run.remembered(self._room):
+            self.progress.say(f'  {run.remembered(self._room)}')
         metrics = with_h(split_metrics(results), before)
         barrier()
         images = sum(self.cfg.sequence[name].batch_size for name in run.model.method.branches)
@@ -206,21 +220,14 @@ class UnlearningSequence:
             for checkpoint in folder.glob('iter_*.pth'):
                 checkpoint.unlink()
             (folder / 'last_checkpoint').unlink(missing_ok=True)
-        self.progress.say(f'  {_one_line(metrics, before)}{self.progress.left()}')
+        self.progress.say(f'  {metrics_in_words(metrics, before)}{self.progress.left()}')
         if entry['objects']:
             self.progress.say(f'  {objects_in_words(entry["objects"])}')
 
-    def _say_what_is_remembered(self, model: UnlearningDetector) -> None:
-        prefix = vars(model.detector).get('prefix')
-        if prefix and prefix.seen:
-            self.progress.say(
-                f'  what stands before the first layer that trains ran once: '
-                f'{len(prefix.seen):,} images, {prefix.size / 2**20:,.0f} of at most '
-                f'{self._room / 2**20:,.0f} MiB (sequence.cache_gib)')
-
     def _task_config(self, task: TaskPlan, original: dict) -> Config:
         return task_config(self.cfg, task, self.work_dir, self.classes,
-                           self._start_weights(), original, self._meta, self._predictions())
+                           self._start_weights(), original, self._meta,
+                           original_predictions(self.cfg, self.work_dir))
 
     def _start_weights(self) -> str:
         if not self.record['tasks']:
@@ -242,12 +249,4 @@ class UnlearningSequence:
             f'\nTable: {self.work_dir / "results.md"}'
             f'\nCurves: {self.work_dir / "curves.png"}{pictures}'
             f'\nUnlearned detector: {self._start_weights()}')
-
-
-def _one_line(metrics: dict, before: dict) -> str:
-    return (f'retained AP {percent(metrics["AP_retained"])} '
-            f'(was {percent(before["AP_retained"])}), '
-            f'forgotten {percent(metrics["AP_forgotten"])} '
-            f'(was {percent(before["AP_forgotten"])}), '
-            f'erased earlier {percent(metrics["AP_old"])}')
 

@@ -41,6 +41,11 @@ def _as_text(value: Any) -> Any:
     return as_word(value)
 
 
+def beside_config(name: str) -> str:
+    """Stands in a config that is kept for the path of a file beside it, wherever both move."""
+    return _Text(f'r"""{{{{fileDirname}}}}/{name}"""')
+
+
 class RunConfig(Config):
     """A config whose text is plainly formatted: MMEngine's formatter takes seconds."""
 

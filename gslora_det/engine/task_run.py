@@ -61,6 +61,19 @@ class TaskRun:
             self._runner.train()
             return self._runner.val()
 
+    def remembered(self, room: float) -> Optional[str]:
+        """What was remembered of images, in words; None if nothing.
+
+        Args:
+            room (float): Bytes that there are for it.
+        """
+        prefix = vars(self.model.detector).get('prefix')
+        if not prefix or not prefix.seen:
+            return None
+        return (f'what stands before the first layer that trains ran once: {len(prefix.seen):,} '
+                f'images, {prefix.size / 2**20:,.0f} of at most {room / 2**20:,.0f} MiB '
+                '(sequence.cache_gib)')
+
     def facts(self, images_a_step: int) -> dict:
         """What the record keeps of the run beside its results.
 

@@ -59,6 +59,8 @@ def made_with(record: dict) -> list[tuple[str, list[str]]]:
     """With what a run was done: titles, and a text for each start of it."""
     starts = record.get('runs') or ()
     data = (record.get('settings') or {}).get('data') or {}
+    labels = record.get('labels')
+    detected = f'{labels_in_words(labels)}: ' if labels else ''
 
     def said(text, start) -> str:
         try:
@@ -81,8 +83,14 @@ def made_with(record: dict) -> list[tuple[str, list[str]]]:
         ('Source code', each(lambda start: 'SHA-256 of the package’s Python files '
                              f'{start["code"]["sha256"]}')),
         *((f'Annotations of the {title} images',
-           [f'SHA-256 {data[key]["annotations_sha256"]}' if key in data else NOT_RECORDED])
-          for key, title in (('train', 'training'), ('val', 'validation')))]
+           [f'{used}SHA-256 {data[key]["annotations_sha256"]}' if key in data else NOT_RECORDED])
+          for key, title, used in (('train', 'training', detected), ('val', 'validation', '')))]
+
+
+def labels_in_words(labels: Mapping) -> str:
+    """What stands for the annotations of the training images, from a record's ``labels``."""
+    return (f'no annotations, but {plural(labels["objects"], "object")} that the original finds '
+            f'in {plural(labels["images"], "image")} with scores from {labels["score_thr"]} on')
 
 
 def not_shown(run, back) -> list[str]:

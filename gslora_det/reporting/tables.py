@@ -10,6 +10,7 @@ from rich.table import Table
 
 from gslora_det.evaluation import h_ratio, ratio
 from gslora_det.reporting.fates import objects_table
+from gslora_det.words import percent
 
 PROTOCOLS = {'full': 'All validation images',
              'reference': "Reference protocol: only images that contain the split's classes"}
@@ -148,6 +149,20 @@ def to_csv(record):
     """
     return csv_table([{'protocol': protocol, **row} for protocol in PROTOCOLS
                       for row in results_rows(record, protocol)], ['protocol'])
+
+
+def metrics_in_words(metrics, before):
+    """One line about a task.
+
+    Args:
+        metrics (dict): AP of its splits, as fractions.
+        before (dict): The same of the original model.
+    """
+    return (f'retained AP {percent(metrics["AP_retained"])} '
+            f'(was {percent(before["AP_retained"])}), '
+            f'forgotten {percent(metrics["AP_forgotten"])} '
+            f'(was {percent(before["AP_forgotten"])}), '
+            f'erased earlier {percent(metrics["AP_old"])}')
 
 
 def print_table(record):

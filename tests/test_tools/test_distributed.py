@@ -155,6 +155,20 @@ def original(one_and_two):
     return f'sequence.original={folder}/sequence.json'
 
 
+def test_two_processes_have_one_file_of_the_detector_s_labels(start, original):
+    """That of one process: the main one alone looks, and the other reads what it wrote."""
+    runs = [start(f'labels_{processes}', processes, 'sequence.labels=detector', original)
+            for processes in (1, 2)]
+    for _, _, result in runs:
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.count('training labels: no annotations, but ') == 1
+    (one, losses, _), (two, others, _) = runs
+    name = 'detected_annotations.json'
+    assert (one / name).read_bytes() == (two / name).read_bytes()
+    for a, b in zip(losses, others):
+        assert b == pytest.approx(a, rel=0, abs=1e-5)
+
+
 def test_an_exception_on_one_rank_ends_all_with_its_traceback(start, original):
     folder, steps, result = start('raise', 2, original, FAULT='raise')
     assert result.returncode != 0 and len(steps) == 1
