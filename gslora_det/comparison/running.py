@@ -17,7 +17,7 @@ from gslora_det.comparison.settings import settings_of
 from gslora_det.engine.attack_record import read_attacks
 from gslora_det.engine.plan import REQUEST
 from gslora_det.engine.record import FILE_NAME
-from gslora_det.engine.task_config import RunConfig
+from gslora_det.engine.task_config import PREDICTIONS, RunConfig
 from gslora_det.files import folder_lock, read_json, write_file, write_json
 from gslora_det.weights import check_exists
 
@@ -110,7 +110,8 @@ def _known_original(comparison: Comparison, cell: Cell, asked: dict) -> Optional
     setting = cell.setting.replace(' ', '_')
     for script in sorted((comparison.work_dir / 'runs').glob(f'{setting}__*/cell.py')):
         path = script.with_name('run') / FILE_NAME
-        record = read_json(path) if path.exists() else {}
+        found = path.with_name('original') / PREDICTIONS  # one that measured it itself
+        record = read_json(path) if path.exists() and found.exists() else {}
         if (record.get('original') is not None
                 and record['weights']['sha256'] == asked['weights']
                 and request(settings_of(Config.fromfile(script))) == request(asked)):

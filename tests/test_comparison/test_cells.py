@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -28,6 +29,9 @@ if config['method']['type'] == 'HeadMask':
     sys.exit('no')
 (Path(run) / 'task_1').mkdir(parents=True)
 Path(run, 'task_1/merged.pth').touch()
+if not config['sequence']['original']:
+    Path(run, 'original').mkdir()
+    Path(run, 'original/original_predictions.json').touch()
 Path(run, 'sequence.json').write_text(json.dumps(dict(
     weights=dict(sha256=hashlib.sha256(Path(config['load_from']).read_bytes()).hexdigest()),
     method_config=config['method'], known=config['sequence']['original'],
@@ -139,20 +143,24 @@ def test_a_cell_without_its_attacks_is_not_finished(comparison, train):
 
 def test_finished_cells_are_not_repeated_and_failed_ones_are_named(
         comparison, train, tmp_path, capsys):
-    cells = comparison.cells(['EWC', 'HeadMask', 'SSD'], ["80-5 4-shot, authors' reading"], [0])
+    setting = "80-5 4-shot, authors' reading"
+    cells = comparison.cells(['EWC', 'HeadMask', 'SSD', 'MAS'], [setting], [0])
     failed = run_cells(comparison, cells)
     assert [cell.method for cell in failed] == ['HeadMask']
     lines = [line for line in capsys.readouterr().out.splitlines() if ', left ' in line]
     assert [line.split(':')[0] for line in lines] == [cell.name for cell in cells]
     assert not lines[0].endswith(' 0:00:00') and lines[-1].endswith(' 0:00:00')
     results = comparison.results(cells)
-    assert {cell.method for cell in results} == {'EWC', 'SSD'}
+    assert {cell.method for cell in results} == {'EWC', 'SSD', 'MAS'}
     first = tmp_path / "runs/80-5_4-shot,_authors'_reading__EWC__0/run"
     assert not (first / 'task_1').exists()
-    # The second to run was told where the original model is measured already.
+    # The later ones were told where the original is measured already, by the one that did.
     known = {c.method: json.loads((tmp_path / f'runs/{c.name}/run/sequence.json').read_text())
              ['known'] for c in results}
-    assert sorted(map(bool, known.values())) == [False, True]
+    measured, *told = sorted(known.values(), key=bool)
+    first, = (c.name for c in results if known[c.method] == measured)
+    assert not measured and len(told) == 2
+    assert {Path(each).parts[-3] for each in told} == {first}
     train.write_text('raise SystemExit("nothing is left to run")')
     assert run_cells(comparison, list(results)) == []
 
