@@ -8,6 +8,7 @@ from gslora_det.methods.gs_lora import GSLoRA
 from gslora_det.methods.gs_lora_plus_plus import GSLoRAPlusPlus
 from gslora_det.methods.head_mask import HeadMask
 from gslora_det.methods.l2 import L2
+from gslora_det.methods.laf import LAF
 from gslora_det.methods.linear_erasure import LinearErasure
 from gslora_det.methods.lirf import LIRF
 from gslora_det.methods.lwf import LwF
@@ -21,6 +22,6 @@ from gslora_det.methods.ssd import SSD
 
 __all__ = [
     'DER', 'DERPlusPlus', 'EWC', 'FDR', 'GSLoRA', 'GSLoRAPlusPlus', 'GradientAscent',
-    'HeadMask', 'L2', 'LIRF', 'LinearErasure', 'LwF', 'MAS', 'Method', 'RandomDrop',
+    'HeadMask', 'L2', 'LAF', 'LIRF', 'LinearErasure', 'LwF', 'MAS', 'Method', 'RandomDrop',
     'RehearsalFinetune', 'Retrain', 'SCRUB', 'SCRUBS', 'SSD'
 ]
