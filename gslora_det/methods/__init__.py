@@ -1,4 +1,5 @@
 from gslora_det.methods.base import Method
+from gslora_det.methods.damp import DAMP
 from gslora_det.methods.der import DER
 from gslora_det.methods.der_plus_plus import DERPlusPlus
 from gslora_det.methods.ewc import EWC
@@ -21,7 +22,7 @@ from gslora_det.methods.scrubs import SCRUBS
 from gslora_det.methods.ssd import SSD
 
 __all__ = [
-    'DER', 'DERPlusPlus', 'EWC', 'FDR', 'GSLoRA', 'GSLoRAPlusPlus', 'GradientAscent',
+    'DAMP', 'DER', 'DERPlusPlus', 'EWC', 'FDR', 'GSLoRA', 'GSLoRAPlusPlus', 'GradientAscent',
     'HeadMask', 'L2', 'LAF', 'LIRF', 'LinearErasure', 'LwF', 'MAS', 'Method', 'RandomDrop',
     'RehearsalFinetune', 'Retrain', 'SCRUB', 'SCRUBS', 'SSD'
 ]
