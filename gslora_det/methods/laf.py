@@ -31,12 +31,13 @@ class LAF(FineTuning):
 
     Args:
         weight (float): Weight of forgetting, the paper's extractor unlearning.
-        align (float): Weight of the alignment with the original.
+        align (float): Weight of the alignment with the original; in the authors' code its learning
+            rate is 5 times that of forgetting.
         repair (float): Weight of the detector's loss on retain data; 0 is LAF, above it LAF+R.
         temperature (float): Of the alignment; 20 in the authors' code.
         contrast (str): What the alignment holds away from the original's embeddings of forgotten
-            objects: ``'retain'``, those of retained ones, or ``'forget'``, those of the forgotten
-            ones themselves (the authors' code).
+            objects: ``'forget'``, those of the forgotten ones themselves (the authors' code), or
+            ``'retain'``, those of retained ones.
         latent (int): Features of the VAEs' codes; 16 in the authors' code.
         kl (float): Weight of the VAEs' prior; 0.025 in the authors' code.
         vae_steps (int): Steps of training of each VAE, over all embeddings at once.
@@ -49,8 +50,8 @@ class LAF(FineTuning):
 
     embeds = True
 
-    def __init__(self, weight: float = 1.0, align: float = 1.0, repair: float = 0.0,
-                 temperature: float = 20.0, contrast: str = 'retain', latent: int = 16,
+    def __init__(self, weight: float = 1.0, align: float = 5.0, repair: float = 0.0,
+                 temperature: float = 20.0, contrast: str = 'forget', latent: int = 16,
                  kl: float = 0.025, vae_steps: int = 500, vae_lr: float = 1e-3,
                  num_images: int = 1000, cache_teachers: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
