@@ -73,6 +73,10 @@ methods = {
     'SCRUB': _distilled(1e-3, type='SCRUB', weight=0.01),
     'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.03),
     'LIRF': _distilled(3e-2, type='LIRF', relabel='sink', weight=1.0),
+    'LAF': _distilled(1e-4, 'ignore', type='LAF', contrast='forget', align=5.0),
+    'LAF+R': _distilled(1e-3, 'ignore', type='LAF', contrast='forget', align=5.0, repair=1.0),
+    'DAMP': dict(method=dict(_delete_=True, type='DAMP', span=0.2),
+                 sequence=dict(mixed_images='ignore')),
     # The published terms alone, with steps that suit so few of them.
     "GSLoRA, paper's loss": dict(
         method=dict(_delete_=True, type='GSLoRA', lora_alpha=8, beta=0.05),
@@ -126,7 +130,7 @@ grids = {
     'SSD': _choices('alpha', (10.0,), (100.0,), (1000.0,), (10000.0,),
                     (100000.0,))
            + _choices('alpha others', (10.0, 'ignore'), (100.0, 'ignore'), (1000.0, 'ignore'),
-                      (10000.0, 'ignore'), (100.0, 'keep')),
+                      (10000.0, 'ignore'), (100.0, 'keep'), (10.0, 'keep'), (30.0, 'keep')),
     'L2': _choices('lr weight relabel', (1e-3, 0.01, 'random'), (3e-3, 0.01, 'random'),
                    (1e-2, 0.01, 'random'), (1e-3, 1.0, 'random'), (3e-3, 0.01, 'sink'),
                    (3e-2, 0.01, 'random'), (1e-2, 0.001, 'random'), (1e-2, 0.01, 'background'))
@@ -187,4 +191,10 @@ grids = {
         (1e-2, 0.15, 8), (6e-3, 0.05, 8), (6e-3, 0.015, 8))
     + _choices('lr beta lora_alpha others', (6e-3, 0.05, 8, 'ignore'), (6e-3, 0.05, 8, 'keep')),
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
+    'LAF': _choices('lr contrast align others', (1e-3, 'retain', 1.0, 'ignore'),
+                    (1e-4, 'forget', 5.0, 'ignore'), (3e-4, 'forget', 5.0, 'ignore')),
+    'LAF+R': _choices('lr repair others', (3e-4, 1.0, 'ignore'), (1e-3, 1.0, 'ignore'),
+                      (1e-3, 1.0, 'keep')),
+    'DAMP': _choices('span others', (1.0, 'ignore'), (0.6, 'ignore'), (0.4, 'ignore'),
+                     (0.2, 'ignore'), (0.1, 'ignore'), (0.2, 'keep')),
 }

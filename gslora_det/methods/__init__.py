@@ -1,5 +1,6 @@
 from gslora_det.methods.all_weights import AllWeights
 from gslora_det.methods.base import Method
+from gslora_det.methods.damp import DAMP
 from gslora_det.methods.der import DER
 from gslora_det.methods.der_plus_plus import DERPlusPlus
 from gslora_det.methods.ewc import EWC
@@ -10,6 +11,7 @@ from gslora_det.methods.gs_lora import GSLoRA
 from gslora_det.methods.gs_lora_plus_plus import GSLoRAPlusPlus
 from gslora_det.methods.head_mask import HeadMask
 from gslora_det.methods.l2 import L2
+from gslora_det.methods.laf import LAF
 from gslora_det.methods.linear_erasure import LinearErasure
 from gslora_det.methods.lirf import LIRF
 from gslora_det.methods.lwf import LwF
@@ -22,7 +24,7 @@ from gslora_det.methods.scrubs import SCRUBS
 from gslora_det.methods.ssd import SSD
 
 __all__ = [
-    'AllWeights', 'DER', 'DERPlusPlus', 'EWC', 'FDR', 'GSLoRA', 'GSLoRAPlusPlus',
-    'GivenWeights', 'GradientAscent', 'HeadMask', 'L2', 'LIRF', 'LinearErasure', 'LwF', 'MAS',
-    'Method', 'RandomDrop', 'RehearsalFinetune', 'Retrain', 'SCRUB', 'SCRUBS', 'SSD'
+    'AllWeights', 'DAMP', 'DER', 'DERPlusPlus', 'EWC', 'FDR', 'GSLoRA', 'GSLoRAPlusPlus',
+    'GivenWeights', 'GradientAscent', 'HeadMask', 'L2', 'LAF', 'LIRF', 'LinearErasure', 'LwF',
+    'MAS', 'Method', 'RandomDrop', 'RehearsalFinetune', 'Retrain', 'SCRUB', 'SCRUBS', 'SSD'
 ]

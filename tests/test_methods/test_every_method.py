@@ -137,7 +137,8 @@ def test_says_whether_it_resets_the_rows_of_forgotten_classes(build_unlearning, 
 # How much the detector's own loss on forget and on retain images without objects counts.
 OWN_LOSS = dict(
     AllWeights=(-0.15, 1), DER=(1, 0), DERPlusPlus=(1, 0.1), EWC=(1, 1), FDR=(1, 0),
-    GSLoRA=(-0.15, 1), GSLoRAPlusPlus=(-0.15, 1), GradientAscent=(-1, 0), L2=(1, 1), LIRF=(0.9, 5),
+    GSLoRA=(-0.15, 1), GSLoRAPlusPlus=(-0.15, 1), GradientAscent=(-1, 0), L2=(1, 1),
+    LAF=(0, 0), LIRF=(0.9, 5),
     LinearErasure=(0, 1), LwF=(1, 2),
     MAS=(1, 1), RehearsalFinetune=(0, 1), Retrain=(0, 1), SCRUB=(0, 0.99), SCRUBS=(0, 0.99))
 

@@ -296,7 +296,7 @@ def test_lirf_is_its_formula(build_unlearning, original, pair):
 
 @pytest.mark.parametrize('name, kept', [
     *((name, {'bbox_head'}) for name in ('L2', 'EWC', 'MAS', 'LwF', 'DER', 'DERPlusPlus',
-                                         'FDR', 'SCRUB', 'SCRUBS')),
+                                         'FDR', 'LAF', 'SCRUB', 'SCRUBS')),
     *((name, set()) for name in ('GradientAscent', 'RehearsalFinetune', 'Retrain')),
     ('LIRF', {'encoder', 'decoder', 'bbox_head', 'reference_points_fc', 'query_embedding',
               'level_embed'})])

@@ -502,7 +502,7 @@ def buffer(branch, number):
     return zip(torch.randn(2, 3, 64, 64), samples(labels))
 
 
-EMBED = 'GSLoRAPlusPlus', 'LinearErasure'
+EMBED = 'DAMP', 'GSLoRAPlusPlus', 'LAF', 'LinearErasure'
 OTHERS = sorted(set(METHODS.module_dict).difference(EMBED))
 
 
@@ -532,8 +532,8 @@ def test_every_method_moves_what_it_trains(method, family, pair, unlearning):
 
 
 @pytest.mark.parametrize('method', [
-    dict(type='GSLoRAPlusPlus', rank=2), dict(type='LinearErasure', rank=2),
-    dict(type='LwF', relabel='sink')])
+    dict(type='GSLoRAPlusPlus', rank=2), dict(type='LinearErasure', rank=2), dict(type='LAF'),
+    dict(type='DAMP'), dict(type='LwF', relabel='sink')])
 def test_methods_that_need_embeddings_are_refused(method):
     with pytest.raises(ValueError, match='needs one embedding a place') as error:
         MODELS.build(dict(

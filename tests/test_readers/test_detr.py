@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 from mmengine.hub import get_config
-from support import samples
+from support import CLASSES, SPLIT, samples
 
 import gslora_det  # noqa: F401
 
@@ -14,6 +14,7 @@ from mmdet.models.detectors import DINO
 from mmdet.registry import MODELS
 
 from gslora_det.readers import Batch, reader_of
+from gslora_det.registry import METHODS
 
 SOFTMAX = dict(type='CrossEntropyLoss', use_sigmoid=False,
                class_weight=[1.0] * 5 + [0.1])
@@ -135,6 +136,21 @@ def test_class_layers_give_the_logits(detector, batches):
     others = [0, 1, 2, *range(4, before.logits.shape[-1])]
     assert torch.equal(after.logits[..., others], before.logits[..., others])
     assert (after.logits[..., 3] == 7).all()
+
+
+def test_damp_edits_ffns_and_the_last_class_layer_of_each(detector, batches):
+    shown = {branch: list(zip(batch.images, batch.data_samples))
+             for branch, batch in zip(('forget', 'retain'), batches)}
+    before = copy.deepcopy(detector.state_dict())
+    method = METHODS.build(dict(type='DAMP', scaling='uniform', classes=CLASSES, split=SPLIT))
+    method.prepare(detector, None)
+    method.before_task(detector, lambda branch, number: shown[branch])
+    changed = {name for name, value in detector.state_dict().items()
+               if not torch.equal(value, before[name])}
+    ffns = {f'decoder.layers.{layer}.ffn.layers.{part}.weight'
+            for layer in range(3) for part in ('0.0', '1')}
+    assert len(changed) == 7 and ffns < changed
+    assert changed - ffns <= {'bbox_head.fc_cls.weight', 'bbox_head.cls_branches.2.weight'}
 
 
 class OwnProposals(DINO):

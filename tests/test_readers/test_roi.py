@@ -498,6 +498,11 @@ def test_teachers_of_moving_places_cannot_be_remembered(unlearning):
         unlearning('faster', type='LwF', cache_teachers=True)
 
 
+def test_methods_that_edit_a_decoder_are_refused(unlearning):
+    with pytest.raises(ValueError, match='DAMP edits the FFNs .*, and FasterRCNN has none'):
+        unlearning('faster', type='DAMP')
+
+
 @pytest.mark.parametrize('name, change, message', [
     ('htc/htc_r50_fpn_1x_coco', {}, 'a StandardRoIHead or CascadeRoIHead, no subclass'),
     ('sparse_rcnn/sparse-rcnn_r50_fpn_1x_coco', {}, 'a StandardRoIHead or CascadeRoIHead'),
