@@ -219,9 +219,10 @@ def updated() -> Dict[Path, str]:
 def draw_sequence() -> None:
     """Draws the curves of the comparison's sequence."""
     comparison, results = _comparison()
+    cfg = comparison.cfg
     found = by_method(results, "80-10x7, authors' reading")
-    draw_curves(list(comparison.cfg.methods), found, DOCS / 'comparison_curves.png',
-                [*comparison.cfg.ours, *leading(found, comparison.cfg.controls)])
+    draw_curves(list(cfg.methods), found, DOCS / 'comparison_curves.png',
+                [*cfg.ours, *leading(found, [*cfg.controls, *cfg.ours])])
 
 
 if __name__ == '__main__':

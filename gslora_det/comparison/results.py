@@ -50,7 +50,7 @@ def write_results(comparison: Comparison) -> str:
         with atomic_write(folder / f'{name}.png') as draft:
             found = by_method({cell: result for cell, result in results.items()
                                if cell.method in methods}, setting)
-            draw_curves(methods, found, draft, [*ours, *leading(found, controls)])
+            draw_curves(methods, found, draft, [*ours, *leading(found, [*controls, *ours])])
     table = overview(methods, settings, results, controls)
     return f'{table}\n{len(results)} of {len(cells)} cells are there: {folder}'
 

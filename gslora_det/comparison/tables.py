@@ -95,11 +95,11 @@ def _best(found: Dict[str, List[dict]], task: int, controls: Sequence[str]) -> S
     return {method for method, mean in means.items() if mean >= means[first] - slack}
 
 
-def leading(found: Dict[str, List[dict]], controls: Sequence[str] = (), number: int = 4
+def leading(found: Dict[str, List[dict]], apart: Sequence[str] = (), number: int = 4
             ) -> List[str]:
-    """The methods with the highest mean H after the last task, controls apart."""
+    """The methods with the highest mean H after the last task, some apart."""
     means = {method: statistics.mean(task_values(r)['H'] for r in results)
-             for method, results in found.items() if method not in controls}
+             for method, results in found.items() if method not in apart}
     return sorted(means, key=means.get, reverse=True)[:number]
 
 
