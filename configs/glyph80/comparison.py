@@ -47,6 +47,8 @@ def _ablated(**method):
 _ERASURE = dict(
     _delete_=True, type='LinearErasure', rank=32, lora_alpha=32, alpha=3e-4, erase=0.5,
     everywhere=60.0, keep=5.0, distill=10.0, cache_teachers=True)
+_SLOWER = dict(optimizer=dict(lr=1e-3))
+_DECODER = ['decoder.layers.*.ffn.*', 'bbox_head.cls_branches.2']
 
 # The values below were chosen by `tools/compare.py --tune` from the grids that follow.
 methods = {
@@ -89,7 +91,7 @@ methods = {
     'GSLoRA': dict(),  # our recipe, as in its own config
     'GSLoRAPlusPlus': dict(method=dict(type='GSLoRAPlusPlus', prototype_forget=0.005)),
     # With the buffers and the steps of the others; its own config takes twice the steps.
-    'LinearErasure': dict(method=_ERASURE, optim_wrapper=dict(optimizer=dict(lr=1e-3))),
+    'LinearErasure': dict(method=_ERASURE, optim_wrapper=_SLOWER),
     'GSLoRA, all weights': _ablated(type='AllWeights'),
     'GSLoRA, alpha 0': _ablated(alpha=0.0),
     'GSLoRA, beta 0': _ablated(beta=0.0),
@@ -100,11 +102,19 @@ methods = {
     'GSLoRA, rank 2': _ablated(rank=2, lora_alpha=2),
     'GSLoRA, decoder': _ablated(targets=['decoder.layers.*.ffn.*']),
     'GSLoRA, last block': _ablated(targets=['decoder.layers.2.ffn.*']),
+    'LinearErasure, decoder': dict(
+        only=['80-5'], method=dict(_ERASURE, targets=_DECODER), optim_wrapper=_SLOWER),
+    'LinearErasure, decoder, proximal': dict(
+        only=['80-5'], optim_wrapper=_SLOWER,
+        method=dict(_ERASURE, targets=_DECODER, update='proximal', alpha=40.0)),
+    'LinearErasure, no distillation': dict(
+        only=['80-5'], method=dict(_ERASURE, distill=0.0), optim_wrapper=_SLOWER),
 }
 # AP cannot tell the first from forgetting; the second was trained without the classes, elsewhere.
 controls = ['HeadMask', 'Oracle']
 ours = ['GSLoRA', 'LinearErasure']
-ablations = [name for name in methods if name.startswith('GSLoRA, ') and 'paper' not in name]
+ablations = [name for name in methods if name.startswith(('GSLoRA, ', 'LinearErasure, '))
+             and 'paper' not in name]
 
 
 def _choices(names, *values):

@@ -86,7 +86,7 @@ def _run(comparison: Comparison, cell: Cell, cfg: Config, folder: Path) -> bool:
             return False
     record = read_json(run / FILE_NAME)
     for task in record['tasks']:
-        for key in ('buffers', 'per_class', 'merged', 'adapter', 'groups'):
+        for key in ('buffers', 'per_class', 'merged', 'adapter'):
             task.pop(key, None)
     found = (read_attacks(run) or {}).get('attacks', [])
     write_json(comparison.result_file(cell), dict(

@@ -13,7 +13,7 @@ LEAST_SLACK = 0.001  # seeds differ by more; one run has no deviation to tell
 # Title of a column, what it shows, and by what that is multiplied.
 _COLUMNS = (('H', 'H', 100), ('H/H_max', 'H_relative', 100), ('AP_r', 'AP_retained', 100),
             ('AP_f', 'AP_forgotten', 100), ('AP_o', 'AP_old', 100), ('AP_m', 'AP_missing', 100),
-            ('lost > 0.5', 'lost', 100), ('new head', 'new head', 1), ('probe', 'probe', 1),
+            ('blocks', 'blocks', 1), ('lost > 0.5', 'lost', 100), ('new head', 'new head', 1), ('probe', 'probe', 1),
             ('seconds', 'seconds', 1), ('GiB', 'peak_memory', 2**-30))
 _COSTS = ('seconds', 'peak_memory')  # of which a mean will do: runs shared their machine
 LEGEND = (
@@ -21,13 +21,13 @@ LEGEND = (
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
     'retained without training data, a part of r. H: harmonic mean of AP_r and the drop of AP_f, '
     'whatever became of o; H_max: that of a perfect erasure; H/H_max counts as 100 at most. A '
-    'sequence stands in the first table with its last task. Tunable: trained parameters. Lost: '
-    'percent of the retained objects that the original finds above a score of 0.5, and this one '
-    'does not. New head: the most AP_f that a new class head brings back. Probe: AUC in percent '
-    'of a linear classifier of the forgotten classes on embeddings of the last layer. Seconds and '
-    'memory with evaluation. —: no result. Bold, where two or more methods have a result and '
-    'controls apart: the best H, and what is behind it by no more than its standard deviation, or '
-    '0.1.')
+    'sequence stands in the first table with its last task. Tunable: trained parameters. Blocks: '
+    'groups of LoRA layers whose norm is not zero. Lost: percent of the retained objects that the '
+    'original finds above a score of 0.5, and this one does not. New head: the most AP_f that a '
+    'new class head brings back. Probe: AUC in percent of a linear classifier of the forgotten '
+    'classes on embeddings of the last layer. Seconds and memory with evaluation. —: no result. '
+    'Bold, where two or more methods have a result and controls apart: the best H, and what is '
+    'behind it by no more than its standard deviation, or 0.1.')
 
 
 def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
@@ -37,6 +37,8 @@ def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
     values = {key: metrics.get(key) for key in
               ('H', 'AP_retained', 'AP_forgotten', 'AP_old', 'AP_missing')}
     values['H_relative'] = h_ratio(metrics)
+    norms = found.get('groups')
+    values['blocks'] = sum(norm > 0 for norm in norms.values()) if norms else None
     values['lost'] = _lost(found.get('objects'))
     of_task = [each for each in result.get('attacks', ())
                if each['task'] == found['task'] and each['detector'] == 'unlearned']

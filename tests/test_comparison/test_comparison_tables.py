@@ -94,6 +94,7 @@ def test_attacks_and_lost_objects_have_columns():
                                               for x, v in enumerate(values)])
 
     one = result(0.4)
+    one['tasks'][0]['groups'] = {'decoder.layers.0': 0.0, 'decoder.layers.1': 0.5}
     one['tasks'][0]['objects'] = {'0.5': dict(retained=dict(before=40, own_name=36))}
     one['attacks'] = [
         attack('new head', 'lr 0.001', 'AP_forgotten', 3.0, 2.0),
@@ -103,9 +104,9 @@ def test_attacks_and_lost_objects_have_columns():
         attack('probe', '', 'AUC', 99.0, 91.5)]
     text = to_markdown(['a', 'b'], ['s'], {Cell('s', 'a', 0): one, Cell('s', 'b', 0): result(0.5)})
     found = rows(text.split('### s')[1])
-    assert found['method'][-5:] == ['lost > 0.5', 'new head', 'probe', 'seconds', 'GiB']
-    assert found['a'][-5:-2] == ['10.0', '7.5', '91.5']
-    assert found['b'][-5:-2] == ['—', '—', '—']
+    assert found['method'][-6:] == ['blocks', 'lost > 0.5', 'new head', 'probe', 'seconds', 'GiB']
+    assert found['a'][-6:-2] == ['1.0', '10.0', '7.5', '91.5']
+    assert found['b'][-6:-2] == ['—', '—', '—', '—']
 
 
 def test_ablations_have_a_table_of_their_own():
