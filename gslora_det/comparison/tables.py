@@ -13,9 +13,11 @@ LEAST_SLACK = 0.001  # seeds differ by more; one run has no deviation to tell
 # Title of a column, what it shows, and by what that is multiplied.
 _COLUMNS = (('H', 'H', 100), ('H/H_max', 'H_relative', 100), ('AP_r', 'AP_retained', 100),
             ('AP_f', 'AP_forgotten', 100), ('AP_o', 'AP_old', 100), ('AP_m', 'AP_missing', 100),
-            ('blocks', 'blocks', 1), ('lost > 0.5', 'lost', 100), ('new head', 'new head', 1), ('probe', 'probe', 1),
-            ('seconds', 'seconds', 1), ('GiB', 'peak_memory', 2**-30))
-_COSTS = ('seconds', 'peak_memory')  # of which a mean will do: runs shared their machine
+            ('blocks', 'blocks', 1), ('lost > 0.5', 'lost', 100), ('new head', 'new head', 1),
+            ('probe', 'probe', 1), ('seconds', 'seconds', 1), ('GiB', 'peak_memory', 2**-30))
+_COSTS = ('seconds', 'peak_memory')
+# Of these a mean will do, with so many decimals: costs are those of a shared machine.
+_DECIMALS = dict(blocks=0, seconds=0, peak_memory=1)
 LEGEND = (
     'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
     'where there are several seeds. r: retained, f: forgotten, o: erased earlier, m: '
@@ -58,13 +60,21 @@ def _lost(objects: Optional[dict]) -> Optional[float]:
 
 
 def summary(values: Iterable[Optional[float]], scale: float = 100.0,
-            deviation: bool = True) -> str:
-    """Mean and, where there are several and it is wanted, sample standard deviation."""
+            decimals: Optional[int] = None) -> str:
+    """Mean and, where there are several, sample standard deviation.
+
+    Args:
+        values (iterable): Numbers; None where there is no result.
+        scale (float): By which they are multiplied.
+        decimals (int, optional): The mean alone, with so many.
+    """
     known = [scale * value for value in values if value is not None]
     if not known:
         return '—'
+    if decimals is not None:
+        return f'{statistics.mean(known):.{decimals}f}'
     text = f'{statistics.mean(known):.1f}'
-    return text if len(known) == 1 or not deviation else f'{text} ± {statistics.stdev(known):.1f}'
+    return text if len(known) == 1 else f'{text} ± {statistics.stdev(known):.1f}'
 
 
 def by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
@@ -131,7 +141,7 @@ def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: in
             for _, key, _ in columns)])
     for method in methods:
         cells = [summary((value(r, key) for r in found.get(method, ())), scale,
-                         key not in _COSTS) for _, key, scale in columns]
+                         _DECIMALS.get(key)) for _, key, scale in columns]
         if method in best:
             cells[0] = f'**{cells[0]}**'
         rows.append([method, tunable(found.get(method, ())), *cells])

@@ -84,7 +84,7 @@ def test_nothing_is_ranked_where_the_original_detects_nothing():
 def test_a_sequence_has_a_table_a_task():
     text = to_markdown(['a'], ['s', 'never'], {Cell('s', 'a', 0): result(0.4, tasks=2)})
     assert '### s, task 1' in text and '### s, task 2' in text and '### never' not in text
-    assert rows(text.split('task 2')[1])['a'][-2:] == ['60.0', '1.0']
+    assert rows(text.split('task 2')[1])['a'][-2:] == ['60', '1.0']
 
 
 def test_attacks_and_lost_objects_have_columns():
@@ -105,7 +105,7 @@ def test_attacks_and_lost_objects_have_columns():
     text = to_markdown(['a', 'b'], ['s'], {Cell('s', 'a', 0): one, Cell('s', 'b', 0): result(0.5)})
     found = rows(text.split('### s')[1])
     assert found['method'][-6:] == ['blocks', 'lost > 0.5', 'new head', 'probe', 'seconds', 'GiB']
-    assert found['a'][-6:-2] == ['1.0', '10.0', '7.5', '91.5']
+    assert found['a'][-6:-2] == ['1', '10.0', '7.5', '91.5']
     assert found['b'][-6:-2] == ['—', '—', '—', '—']
 
 
