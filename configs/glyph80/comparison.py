@@ -8,6 +8,7 @@ settings = {
 seeds = {'80-5': 3, '80-10x7': 1}
 # ... or background for all, as in the authors' code.
 _theirs = dict(mixed_images='background')
+_their_values = dict(SSD=dict(method=dict(alpha=10000.0)))  # what tuning chose there
 _few = dict(_delete_=True, shots=4, per='class', batch_size=8)
 for _name, _seeds, _config, _changed in (
         ('80-1', 3, '80-1', {}), ('80-5', 3, '80-5', {}),
@@ -18,7 +19,8 @@ for _name, _seeds, _config, _changed in (
             missing=['Greek omega', 'Greek zeta', 'Greek lamda', 'digit 6', 'Cyrillic El'])),
         ('80-10x7', 1, '80-10x7', {})):
     settings[f"{_name}, authors' reading"] = dict(
-        config=f'ddetr_forget_{_config}.py', sequence=dict(_theirs, **_changed))
+        config=f'ddetr_forget_{_config}.py', methods=_their_values,
+        sequence=dict(_theirs, **_changed))
     seeds[f"{_name}, authors' reading"] = _seeds
 attacks = {'80-5': ['new head', 'probe']}
 
@@ -60,15 +62,16 @@ methods = {
     'Retrain, from scratch': _trained(1e-4, type='Retrain', start='scratch'),
     "Retrain, authors' reading": _trained(3e-3, type='Retrain', start='checkpoint'),
     'RehearsalFinetune': _trained(3e-3, type='RehearsalFinetune'),
-    'GradientAscent': _trained(3e-6, type='GradientAscent'),
+    'GradientAscent': _trained(3e-6, 'ignore', type='GradientAscent'),
     'RandomDrop': dict(method=dict(_delete_=True, type='RandomDrop', rate=0.05)),
     'HeadMask': dict(method=dict(_delete_=True, type='HeadMask')),
-    'SSD': dict(method=dict(_delete_=True, type='SSD', alpha=10000.0)),
-    'L2': _trained(1e-2, type='L2', relabel='random', weight=0.01),
+    'SSD': dict(method=dict(_delete_=True, type='SSD', alpha=100.0),
+                sequence=dict(mixed_images='keep')),
+    'L2': _trained(1e-2, 'ignore', type='L2', relabel='random', weight=0.01),
     'EWC': _trained(1e-3, type='EWC', relabel='random', weight=1.0),
-    'MAS': _trained(1e-3, type='MAS', relabel='random', weight=0.01),
-    'LwF': _distilled(1e-3, type='LwF', relabel='sink', weight=0.00005),
-    'DER': _distilled(1e-3, type='DER', relabel='sink', weight=0.001),
+    'MAS': _trained(1e-3, 'ignore', type='MAS', relabel='random', weight=0.01),
+    'LwF': _distilled(1e-3, 'ignore', type='LwF', relabel='sink', weight=0.00005),
+    'DER': _distilled(1e-3, 'ignore', type='DER', relabel='sink', weight=0.001),
     'DERPlusPlus': _distilled(
         1e-3, type='DERPlusPlus', relabel='sink', retain_weight=0.1),
     'FDR': _distilled(1e-3, type='FDR', relabel='sink', weight=0.5),
@@ -143,7 +146,8 @@ grids = {
     'SSD': _choices('alpha', (10.0,), (100.0,), (1000.0,), (10000.0,),
                     (100000.0,))
            + _choices('alpha others', (10.0, 'ignore'), (100.0, 'ignore'), (1000.0, 'ignore'),
-                      (10000.0, 'ignore'), (100.0, 'keep'), (10.0, 'keep'), (30.0, 'keep')),
+                      (10000.0, 'ignore'), (100.0, 'keep'), (10.0, 'keep'), (30.0, 'keep'),
+                      (300.0, 'keep'), (1000.0, 'keep')),
     'L2': _choices('lr weight relabel', (1e-3, 0.01, 'random'), (3e-3, 0.01, 'random'),
                    (1e-2, 0.01, 'random'), (1e-3, 1.0, 'random'), (3e-3, 0.01, 'sink'),
                    (3e-2, 0.01, 'random'), (1e-2, 0.001, 'random'), (1e-2, 0.01, 'background'))

@@ -59,7 +59,8 @@ class Comparison:
 
     Args:
         cfg (Config): With ``settings`` (name -> ``config``, relative to the file, and what
-            is changed in it, which has the last word), ``methods`` (name -> what is changed
+            is changed in it, which has the last word, in single methods by ``methods``),
+            ``methods`` (name -> what is changed
             in every setting, and perhaps ``budget``, a factor of the steps, and ``only``, the
             settings that it runs in), ``seeds`` (setting -> number of seeds), ``attacks``
             (setting -> names of attacks on the cells of the first seed), ``controls`` (methods
@@ -123,8 +124,9 @@ class Comparison:
         setting = self.cfg.tuning if cell.setting == TUNING else self.cfg.settings[cell.setting]
         setting, method = setting.to_dict(), self.cfg.methods[cell.method].to_dict()
         budget, _ = (method.pop(key, None) for key in _OF_A_METHOD)
+        own = setting.pop('methods', {}).get(cell.method, {})
         cfg = Config.fromfile(Path(self.cfg.filename).parent / setting.pop('config'))
-        for change in (method, setting, cell.choice):
+        for change in (method, setting, own, cell.choice):
             cfg.merge_from_dict(change)
         imports = [name for part in (cfg, self.cfg)
                    for name in part.get('custom_imports', {}).get('imports', ())]

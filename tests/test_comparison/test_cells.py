@@ -130,6 +130,9 @@ def test_a_setting_has_the_last_word_and_a_method_its_budget(comparison):
     cfg = comparison.config(Cell("80-5, authors' reading", 'EWC', 0))
     assert cfg.sequence.mixed_images == 'background' and cfg.sequence.iters == 1500
     assert comparison.config(Cell('80-5', 'EWC', 0)).sequence.mixed_images == 'ignore'
+    alphas = [comparison.config(Cell(setting, 'SSD', 0)).method.alpha
+              for setting in ('80-5', "80-5, authors' reading")]
+    assert alphas == [100.0, 10000.0]
 
 
 def test_a_cell_without_its_attacks_is_not_finished(comparison, train):
