@@ -203,8 +203,8 @@ grids = {
         (1e-2, 0.15, 8), (6e-3, 0.05, 8), (6e-3, 0.015, 8)),
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
     'LAF': _choices('lr contrast align others', (1e-4, 'forget', 5.0, 'ignore'),
-                    (3e-4, 'forget', 5.0, 'ignore')),
+                    (3e-4, 'forget', 5.0, 'ignore'), (1e-3, 'forget', 5.0, 'ignore')),
     'LAF+R': _choices('lr repair others', (3e-4, 1.0, 'ignore'), (1e-3, 1.0, 'ignore')),
     'DAMP': _choices('span others', (1.0, 'ignore'), (0.6, 'ignore'), (0.4, 'ignore'),
-                     (0.2, 'ignore'), (0.1, 'ignore'), (0.2, 'keep')),
+                     (0.2, 'ignore'), (0.1, 'ignore'), (0.2, 'keep'), (0.05, 'ignore')),
 }

@@ -58,15 +58,15 @@ class Comparison:
     """A config that names settings, methods and seeds.
 
     Args:
-        cfg (Config): With ``settings`` (name -> ``config``, relative to the file, and what
-            is changed in it, which has the last word, in single methods by ``methods``),
-            ``methods`` (name -> what is changed
-            in every setting, and perhaps ``budget``, a factor of the steps, and ``only``, the
-            settings that it runs in), ``seeds`` (setting -> number of seeds), ``attacks``
-            (setting -> names of attacks on the cells of the first seed), ``controls`` (methods
-            that win by construction and are not ranked), ``ablations`` (methods with a table of
-            their own), ``ours`` (methods whose curves are not grey) and, for tuning, ``tuning``
-            (a setting) and ``grids`` (method -> choices, each a dict of dotted keys).
+        cfg (Config): With ``settings`` (name -> ``config``, relative to the file, what is changed
+            in it, which has the last word, and, by ``methods``, what is changed for single ones),
+            ``methods`` (name -> what is changed in every setting, and perhaps ``budget``, a
+            factor of the steps, and ``only``, the settings that it runs in), ``seeds`` (setting
+            -> number of seeds), ``attacks`` (setting -> names of attacks on the cells of the
+            first seed), ``controls`` (methods that win by construction and are not ranked),
+            ``ablations`` (methods with a table of their own), ``ours`` (methods whose curves are
+            not grey) and, for tuning, ``tuning`` (a setting) and ``grids`` (method -> choices,
+            each a dict of dotted keys).
         work_dir (str): Where runs and results go.
 
     Raises:
