@@ -189,7 +189,11 @@ def comparison_sections() -> Dict[str, str]:
     compared = [method for method in methods if method not in ablations]
     tuning = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
     five, seven = (by_method(results, name) for name in ('80-5', "80-10x7, authors' reading"))
+    best = leading(five, [m for m in five if m.startswith(('GSLoRA', 'LinearErasure'))]
+                   + list(cfg.controls), 2)
     return dict(
+        methods=setting_table(['Oracle', 'HeadMask', *best, *cfg.ours], five, titles=(
+            'H/H_max', 'AP_r', 'AP_f', 'lost > 0.5', 'new head', 'probe')),
         tables=to_markdown(methods, settings, results, cfg.controls, ablations)
         + '\n\n### Tuning\n\n' + tuning,
         five=LEGEND + '\n\n' + setting_table(compared, five, 0, cfg.controls),

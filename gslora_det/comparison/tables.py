@@ -116,14 +116,15 @@ def leading(found: Dict[str, List[dict]], apart: Sequence[str] = (), number: int
 
 
 def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: int = -1,
-                  controls: Sequence[str] = ()) -> str:
-    """All numbers of one task of a setting, a row a method.
+                  controls: Sequence[str] = (), titles: Sequence[str] = ()) -> str:
+    """The numbers of one task of a setting, a row a method.
 
     Args:
         methods (list[str]): The rows, in order.
         found (dict[str, list[dict]]): See :func:`by_method`.
         task (int): Number of the task, from 0 on.
         controls (list[str]): Methods that are never marked as best.
+        titles (list[str]): Some columns; by default all that have a number.
     """
     def value(result: dict, key: str) -> Optional[float]:
         known = result['tasks'][task]
@@ -131,8 +132,8 @@ def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: in
 
     found = {method: found[method] for method in methods if found.get(method)}
     results = [r for rs in found.values() for r in rs]
-    columns = [column for column in _COLUMNS if column[1].startswith('H') or any(
-        value(r, column[1]) is not None for r in results)]
+    columns = [column for column in _COLUMNS if column[0] in (titles or (column[0], )) and (
+        column[1].startswith('H') or any(value(r, column[1]) is not None for r in results))]
     best, rows = _best(found, task, controls), []
     if results:
         before = results[0]['tasks'][task]['original']
@@ -140,11 +141,11 @@ def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: in
             '—' if key.startswith('H') else summary([before.get(key)])
             for _, key, _ in columns)])
     for method in methods:
-        cells = [summary((value(r, key) for r in found.get(method, ())), scale,
-                         _DECIMALS.get(key)) for _, key, scale in columns]
-        if method in best:
-            cells[0] = f'**{cells[0]}**'
-        rows.append([method, tunable(found.get(method, ())), *cells])
+        cells = {title: summary((value(r, key) for r in found.get(method, ())), scale,
+                                _DECIMALS.get(key)) for title, key, scale in columns}
+        if method in best and 'H' in cells:
+            cells['H'] = f'**{cells["H"]}**'
+        rows.append([method, tunable(found.get(method, ())), *cells.values()])
     return markdown_table(['method', 'tunable %', *(title for title, _, _ in columns)], rows)
 
 
