@@ -78,9 +78,9 @@ methods = {
     'SCRUB': _distilled(1e-3, type='SCRUB', weight=0.01),
     'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.03),
     'LIRF': _distilled(3e-2, type='LIRF', relabel='sink', weight=1.0),
-    'LAF': _distilled(1e-4, 'ignore', type='LAF', contrast='forget', align=5.0),
+    'LAF': _distilled(3e-4, 'ignore', type='LAF', contrast='forget', align=5.0),
     'LAF+R': _distilled(1e-3, 'ignore', type='LAF', contrast='forget', align=5.0, repair=1.0),
-    'DAMP': dict(method=dict(_delete_=True, type='DAMP', span=0.2),
+    'DAMP': dict(method=dict(_delete_=True, type='DAMP', span=0.05),
                  sequence=dict(mixed_images='ignore')),
     # The published terms alone, with steps that suit so few of them.
     "GSLoRA, paper's loss": dict(
@@ -204,7 +204,8 @@ grids = {
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
     'LAF': _choices('lr contrast align others', (1e-4, 'forget', 5.0, 'ignore'),
                     (3e-4, 'forget', 5.0, 'ignore'), (1e-3, 'forget', 5.0, 'ignore')),
-    'LAF+R': _choices('lr repair others', (3e-4, 1.0, 'ignore'), (1e-3, 1.0, 'ignore')),
+    'LAF+R': _choices('lr repair others', (3e-4, 1.0, 'ignore'), (1e-3, 1.0, 'ignore'),
+                      (3e-3, 1.0, 'ignore')),
     'DAMP': _choices('span others', (1.0, 'ignore'), (0.6, 'ignore'), (0.4, 'ignore'),
-                     (0.2, 'ignore'), (0.1, 'ignore'), (0.2, 'keep'), (0.05, 'ignore')),
+                     (0.2, 'ignore'), (0.1, 'ignore'), (0.2, 'keep'), (0.05, 'ignore'), (0.02, 'ignore')),
 }
