@@ -207,5 +207,6 @@ grids = {
     'LAF+R': _choices('lr repair others', (3e-4, 1.0, 'ignore'), (1e-3, 1.0, 'ignore'),
                       (3e-3, 1.0, 'ignore')),
     'DAMP': _choices('span others', (1.0, 'ignore'), (0.6, 'ignore'), (0.4, 'ignore'),
-                     (0.2, 'ignore'), (0.1, 'ignore'), (0.2, 'keep'), (0.05, 'ignore'), (0.02, 'ignore')),
+                     (0.2, 'ignore'), (0.1, 'ignore'), (0.2, 'keep'), (0.05, 'ignore'),
+                     (0.02, 'ignore')),
 }
