@@ -31,6 +31,7 @@ if tuple(map(int, mmdet.__version__.split('.')[:2])) < (3, 3):
 
 from gslora_det import datasets, evaluation, methods, models  # noqa: E402, F401
 from gslora_det.api import attack, erase, report  # noqa: E402
+from gslora_det.before_after import BeforeAfter  # noqa: E402
 from gslora_det.engine import bf16_optim_wrapper, hooks  # noqa: E402, F401
 
-__all__ = ['attack', 'erase', 'report']
+__all__ = ['BeforeAfter', 'attack', 'erase', 'report']

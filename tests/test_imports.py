@@ -19,7 +19,7 @@ FLOORS = (
     # Of the checks, these run what the others and the engine make of a config.
     ('comparison', 'attacks', 'onnx', 'checks.doctor', 'checks.verification'),
     ('reporting.build', 'benchmark'),
-    ('api', ),
+    ('api', 'before_after'),
 )
 FLOOR_OF = {name: number for number, floor in enumerate(FLOORS) for name in floor}
 PACKAGE = ROOT / 'gslora_det'
