@@ -97,7 +97,7 @@ methods = {
     'LinearErasure': dict(method=_ERASURE, optim_wrapper=_SLOWER),
     'GSLoRA, all weights': dict(
         only=['80-5'], method=dict(type='AllWeights'),
-        optim_wrapper=_trained(3e-4, type='')['optim_wrapper']),
+        optim_wrapper=_trained(1e-4, type='')['optim_wrapper']),
     'GSLoRA, alpha 0': _ablated(alpha=0.0),
     'GSLoRA, beta 0': _ablated(beta=0.0),
     'GSLoRA, no margin': _ablated(forget_term='full', bound=15.0),
@@ -204,7 +204,7 @@ grids = {
         (3e-3, 0.3, 8), (2e-3, 1.0, 8), (3e-3, 0.15, 8), (6e-3, 0.15, 8),
         (1e-2, 0.15, 8), (6e-3, 0.05, 8), (6e-3, 0.015, 8)),
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
-    'GSLoRA, all weights': _choices('lr', (1e-4,), (3e-4,), (1e-3,)),
+    'GSLoRA, all weights': _choices('lr', (3e-5,), (1e-4,), (3e-4,), (1e-3,)),
     'LAF': _choices('lr contrast align others', (1e-4, 'forget', 5.0, 'ignore'),
                     (3e-4, 'forget', 5.0, 'ignore'), (1e-3, 'forget', 5.0, 'ignore')),
     'LAF+R': _choices('lr repair others', (3e-4, 1.0, 'ignore'), (1e-3, 1.0, 'ignore'),
