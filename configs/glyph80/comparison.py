@@ -102,8 +102,9 @@ methods = {
     'GSLoRA, beta 0': _ablated(beta=0.0),
     'GSLoRA, no margin': _ablated(forget_term='full', bound=15.0),
     'GSLoRA, no distillation': _ablated(distill=0.0),
-    # A group that no gradient holds up is at zero before the rate is.
+    # A group that no gradient holds up is near zero before the rate is, or at zero.
     'GSLoRA, proximal': _ablated(update='proximal', alpha=20.0),
+    'GSLoRA, proximal, alpha 60': _ablated(update='proximal', alpha=60.0),
     'GSLoRA, rank 2': _ablated(rank=2, lora_alpha=2),
     'GSLoRA, decoder': _ablated(targets=['decoder.layers.*.ffn.*']),
     'GSLoRA, last block': _ablated(targets=['decoder.layers.2.ffn.*']),
