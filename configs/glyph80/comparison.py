@@ -106,15 +106,12 @@ methods = {
     'GSLoRA, proximal': _ablated(update='proximal', alpha=20.0),
     'GSLoRA, proximal, alpha 60': _ablated(update='proximal', alpha=60.0),
     'GSLoRA, rank 2': _ablated(rank=2, lora_alpha=2),
-    'GSLoRA, decoder': _ablated(targets=['decoder.layers.*.ffn.*']),
     'GSLoRA, last block': _ablated(targets=['decoder.layers.2.ffn.*']),
     'LinearErasure, decoder': dict(
         only=['80-5'], method=dict(_ERASURE, targets=_DECODER), optim_wrapper=_SLOWER),
     'LinearErasure, decoder, proximal': dict(
         only=['80-5'], optim_wrapper=_SLOWER,
         method=dict(_ERASURE, targets=_DECODER, update='proximal', alpha=40.0)),
-    'LinearErasure, no distillation': dict(
-        only=['80-5'], method=dict(_ERASURE, distill=0.0), optim_wrapper=_SLOWER),
 }
 # AP cannot tell the first from forgetting; the second was trained without the classes, elsewhere.
 controls = ['HeadMask', 'Oracle']
