@@ -4,7 +4,7 @@ import runpy
 from mmengine.config import Config
 from support import CHECKPOINT, ROOT
 
-from gslora_det.comparison import Comparison, tuned
+from gslora_det.comparison import TUNING, Cell, Comparison, tuned
 
 
 def test_results_are_generated_from_the_records():
@@ -27,11 +27,11 @@ def test_the_comparison_uses_what_tuning_chose():
         cells = comparison.tuning_cells([method])
         results = comparison.results(cells)
         if len(results) == len(cells):
-            for key, value in tuned(results)[method].items():
-                chosen = comparison.cfg.methods[method]
-                for part in key.split('.'):
-                    chosen = chosen[part]
-                assert chosen == value, (method, key)
+            best = comparison.config(Cell(TUNING, method, 0, tuned(results)[method]))
+            used = comparison.config(Cell('80-5', method, 0))
+            for part in ('method', 'optim_wrapper', 'param_scheduler'):
+                assert best[part] == used[part], (method, part)
+            assert best.sequence.mixed_images == used.sequence.mixed_images, method
 
 
 def test_the_five_lines_run(plain_config, tmp_path, monkeypatch):

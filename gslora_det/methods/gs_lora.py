@@ -111,16 +111,16 @@ class GSLoRA(Method):
         self.hold = hold if self.old else 0.0
         self.aux_losses = aux_losses
         self.cache_teachers = cache_teachers
+        self.teacher: Optional[Teacher] = None
 
     def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Freezes the detector and injects LoRA: only the groups train."""
         detector.requires_grad_(False)
         targets = lora_targets(detector, self.targets)
         stem_stays = not any(name.startswith(('backbone.', 'neck.')) for name in targets)
-        teacher = None
         if self.distill and self.old:  # in the first task the original is the base itself
             original = original_detector(share_stem=stem_stays)
-            teacher = Teacher(original, original.backbone is detector.backbone)
+            self.teacher = Teacher(original, original.backbone is detector.backbone)
         self.groups = inject_lora(detector, self.rank, targets, self.lora_alpha)
 
         def before(batch: Batch, places: Optional[Tensor] = None) -> Reading:
@@ -129,7 +129,7 @@ class GSLoRA(Method):
                     batch = replace(batch, features=reader_of(detector).features(batch.images))
                 return quiet_reading(detector, batch, places)
 
-        self.compare_with(before, teacher, detector)
+        self.compare_with(before, self.teacher, detector)
 
     def compare_with(self, before: Callable[..., Reading],
                      original: Optional[Callable[..., Reading]], detector: nn.Module) -> None:

@@ -219,7 +219,7 @@ def test_doctor_passes_here_and_names_what_fails(options, tmp_path):
     options = ['--work-dir', tmp_path / 'run', *options]
     good = run_tool('tools/doctor.py', CONFIG, *options)
     assert good.returncode == 0, good.stdout
-    assert good.stdout.count('PASS') == 7
+    assert good.stdout.count('PASS') == 8
     bad = run_tool('tools/doctor.py', CONFIG, *options, 'load_from=nowhere.pth')
     assert bad.returncode == 1 and 'FAIL  checkpoint: checkpoint nowhere.pth' in bad.stdout
 
