@@ -23,7 +23,7 @@ from gslora_det.comparison import (
     to_markdown,
     tuning_to_markdown,
 )
-from gslora_det.evaluation import DETECTORS, attack_rows
+from gslora_det.evaluation import DETECTORS, attack_rows, lost_share
 from gslora_det.files import read_json
 from gslora_det.reporting import results_rows
 from gslora_det.reporting.tables import markdown_table
@@ -43,10 +43,8 @@ def _table(first: str, rows) -> str:
 
 def _lost(task: dict, score: str) -> str:
     """The share of the retained objects that were found above a score and are no more."""
-    if not task.get('objects'):
-        return '—'
-    kept = task['objects'][score]['retained']
-    return f'{100 * (1 - kept["own_name"] / kept["before"]):.1f} %'
+    lost = lost_share(task.get('objects'), score)
+    return '—' if lost is None else f'{100 * lost:.1f} %'
 
 
 def _record(name: str) -> dict:

@@ -21,7 +21,7 @@ def to_csv(results: dict) -> str:
              **task_values(result, number - 1),
              original_retained=task['original']['AP_retained'],
              original_forgotten=task['original']['AP_forgotten'],
-             **{key: task.get(key) for key in ('seconds', 'images_seen', 'peak_memory',
+             **{key: task[key] for key in ('seconds', 'images_seen', 'peak_memory',
                                            'trainable_parameters', 'total_parameters')})
         for cell, result in results.items() for number, task in enumerate(result['tasks'], 1)])
 

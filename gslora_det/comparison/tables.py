@@ -4,7 +4,7 @@ import statistics
 from collections import defaultdict
 from typing import Dict, Iterable, List, Optional, Sequence, Set
 
-from gslora_det.evaluation import h_ratio, most
+from gslora_det.evaluation import h_ratio, lost_share, most
 from gslora_det.reporting.tables import markdown_table
 
 # A method cannot be ranked by what it erases where the original detects nothing.
@@ -41,7 +41,7 @@ def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
     values['H_relative'] = h_ratio(metrics)
     norms = found.get('groups')
     values['blocks'] = sum(norm > 0 for norm in norms.values()) if norms else None
-    values['lost'] = _lost(found.get('objects'))
+    values['lost'] = lost_share(found.get('objects'), '0.5')
     of_task = [each for each in result.get('attacks', ())
                if each['task'] == found['task'] and each['detector'] == 'unlearned']
     heads = [most(each) for each in of_task if each['attack'] == 'new head']
@@ -49,14 +49,6 @@ def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
               if each['attack'] == 'probe']
     values.update({'new head': max(heads, default=None), 'probe': max(probes, default=None)})
     return values
-
-
-def _lost(objects: Optional[dict]) -> Optional[float]:
-    """The share of the retained objects that were found above a score of 0.5 and are no more."""
-    if not objects:
-        return None
-    kept = objects['0.5']['retained']
-    return 1 - kept['own_name'] / kept['before'] if kept['before'] else None
 
 
 def summary(values: Iterable[Optional[float]], scale: float = 100.0,

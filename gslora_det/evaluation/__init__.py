@@ -2,7 +2,7 @@
 
 from gslora_det.evaluation.box_fates import BoxFate, box_fates, class_roles
 from gslora_det.evaluation.boxes import Detections, Objects
-from gslora_det.evaluation.fate_summary import fate_summary, found_again
+from gslora_det.evaluation.fate_summary import fate_summary, found_again, lost_share
 from gslora_det.evaluation.matching import ComparedImage
 from gslora_det.evaluation.measures import LEAST_AP, h_mean, h_ratio, mean_ap, ratio
 from gslora_det.evaluation.recovery import (
@@ -28,6 +28,6 @@ __all__ = [
     'BoxFate', 'ClassScores', 'ComparedImage', 'DETECTORS', 'Detections', 'LEAST_AP',
     'Objects', 'SplitCocoMetric', 'attack_rows', 'beyond_oracle', 'box_fates', 'by_detector',
     'class_ap', 'class_roles', 'class_scores', 'counted_attacks', 'fate_summary',
-    'found_above', 'found_again', 'h_mean', 'h_ratio', 'mean_ap', 'most', 'precision', 'ratio',
-    'same_precision', 'split_ap', 'worst_attack',
+    'found_above', 'found_again', 'h_mean', 'h_ratio', 'lost_share', 'mean_ap', 'most',
+    'precision', 'ratio', 'same_precision', 'split_ap', 'worst_attack',
 ]

@@ -64,3 +64,20 @@ def fate_summary(fates: Iterable[BoxFate], classes: Sequence[str], roles: Sequen
         recall={role: dict(objects=len(flags), before=share(flags, 0), after=share(flags, 1))
                 for role, flags in seen.items()},
     )  # fmt: skip
+
+
+def lost_share(objects: dict | None, score: str) -> float | None:
+    """The share of the retained objects that were found above a score and are no more.
+
+    Args:
+        objects: Score to what :func:`found_again` counts, as a record has it; None where nothing
+            was counted.
+        score: One of these scores, such as ``'0.5'``.
+
+    Returns:
+        A fraction, or None where nothing was counted or found.
+    """
+    if not objects:
+        return None
+    kept = objects[score]['retained']
+    return 1 - kept['own_name'] / kept['before'] if kept['before'] else None
