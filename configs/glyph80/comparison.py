@@ -137,9 +137,10 @@ tuning = dict(
     param_scheduler=[dict(type='CosineAnnealingLR', by_epoch=False, eta_min=0)])
 grids = {
     # What it and Retrain erase, they erase by forgotten objects that count as background.
-    'RehearsalFinetune': _choices('lr', (1e-3,), (3e-3,), (1e-2,)),
+    'RehearsalFinetune': _choices('lr', (1e-3,), (3e-3,), (1e-2,), (2e-3,), (5e-3,)),
     'LinearErasure': _choices('others', ('background',), ('ignore',), ('keep',)),
-    "Retrain, authors' reading": _choices('lr', (4e-4,), (1e-3,), (3e-3,), (1e-2,)),
+    "Retrain, authors' reading": _choices('lr', (4e-4,), (1e-3,), (3e-3,), (1e-2,),
+                                          (2e-3,), (5e-3,)),
     'GradientAscent': _choices('lr', (1e-6,), (3e-6,), (1e-5,))
                       + _choices('lr others', (3e-6, 'ignore'), (1e-5, 'ignore')),
     'RandomDrop': _choices('rate', (0.01,), (0.05,), (0.2,)),
@@ -151,7 +152,8 @@ grids = {
     'L2': _choices('lr weight relabel', (1e-3, 0.01, 'random'), (3e-3, 0.01, 'random'),
                    (1e-2, 0.01, 'random'), (1e-3, 1.0, 'random'), (3e-3, 0.01, 'sink'),
                    (3e-2, 0.01, 'random'), (1e-2, 0.001, 'random'), (1e-2, 0.01, 'background'))
-          + _choices('lr weight relabel others', (1e-2, 0.01, 'random', 'ignore')),
+          + _choices('lr weight relabel others', (1e-2, 0.01, 'random', 'ignore'),
+                     (1e-2, 0.01, 'random', 'keep')),
     'EWC': _choices('lr weight relabel', (1e-3, 10.0, 'random'), (3e-3, 10.0, 'random'),
                     (1e-3, 1.0, 'random'), (1e-3, 1000.0, 'random'), (1e-3, 10.0, 'sink'),
                     (3e-4, 1.0, 'random'), (1e-3, 0.1, 'random'), (1e-3, 1.0, 'background'))
@@ -167,12 +169,14 @@ grids = {
                     (3e-3, 0.5, 'sink'), (3e-4, 0.5, 'sink'), (1e-3, 0.05, 'sink'),
                     (1e-3, 0.5, 'background'), (1e-3, 0.005, 'sink'),
                     (1e-3, 0.0005, 'sink'), (1e-3, 0.00005, 'sink'))
-           + _choices('lr weight relabel others', (1e-3, 0.00005, 'sink', 'ignore')),
+           + _choices('lr weight relabel others', (1e-3, 0.00005, 'sink', 'ignore'),
+                      (1e-3, 0.00005, 'sink', 'keep'), (1e-3, 0.000005, 'sink', 'ignore')),
     'DER': _choices('lr weight relabel', (1e-3, 0.001, 'random'), (3e-3, 0.001, 'random'),
                     (1e-3, 0.01, 'random'), (1e-3, 0.001, 'sink'), (3e-3, 0.001, 'sink'),
                     (3e-4, 0.001, 'sink'), (1e-3, 0.0001, 'sink'),
                     (1e-3, 0.001, 'background'), (1e-3, 0.01, 'sink'))
-           + _choices('lr weight relabel others', (1e-3, 0.001, 'sink', 'ignore')),
+           + _choices('lr weight relabel others', (1e-3, 0.001, 'sink', 'ignore'),
+                      (1e-3, 0.001, 'sink', 'keep')),
     'DERPlusPlus': _choices('lr retain_weight relabel', (1e-3, 0.1, 'random'),
                             (3e-3, 0.1, 'random'), (1e-3, 1.0, 'random'), (1e-3, 0.1, 'sink'),
                             (3e-3, 0.1, 'sink'), (3e-4, 0.1, 'sink'), (1e-3, 0.01, 'sink'),
@@ -183,25 +187,36 @@ grids = {
     'FDR': _choices('lr weight relabel', (1e-3, 5.0, 'random'), (3e-3, 5.0, 'random'),
                     (1e-3, 0.5, 'random'), (1e-3, 5.0, 'sink'), (1e-3, 0.5, 'sink'),
                     (1e-3, 0.05, 'sink'), (3e-4, 0.5, 'sink'), (1e-3, 0.5, 'background'))
-           + _choices('lr weight relabel others', (1e-3, 0.5, 'sink', 'ignore')),
+           + _choices('lr weight relabel others', (1e-3, 0.5, 'sink', 'ignore'),
+                      (1e-3, 0.5, 'sink', 'keep')),
     'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0),
                       (1e-3, 0.01), (1e-3, 0.001), (1e-3, 0.03))
              # On 80-5 it had H/H_max 40 with 'ignore', and 81 without.
-             + _choices('lr weight schedule', (1e-3, 0.01, [])),
+             + _choices('lr weight others', (1e-3, 0.01, 'keep'))
+             + _choices('lr weight schedule', (1e-3, 0.01, []))
+             + _choices('lr weight alpha', (1e-3, 0.01, 0.01), (1e-3, 0.01, 0.0001))
+             + _choices('lr weight gamma', (1e-3, 0.01, 0.3), (1e-3, 0.01, 3.0))
+             + _choices('lr weight temperature', (1e-3, 0.01, 1.0), (1e-3, 0.01, 4.0)),
     'SCRUBS': _choices('lr weight', (1e-3, 0.01), (1e-3, 0.1), (1e-3, 1.0), (1e-3, 0.03))
-              + _choices('lr weight others', (1e-3, 0.03, 'ignore'))
+              + _choices('lr weight others', (1e-3, 0.03, 'ignore'),
+                         (1e-3, 0.03, 'keep'))
               + _choices('lr weight schedule', (1e-3, 0.03, [])),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight relabel', (1e-3, 1.0, 'random'), (3e-3, 1.0, 'random'),
                      (1e-3, 10.0, 'random'), (3e-3, 1.0, 'sink'), (1e-2, 1.0, 'sink'),
                      (3e-2, 1.0, 'sink'), (1e-2, 0.1, 'sink'), (1e-2, 1.0, 'background'),
-                     (1e-1, 1.0, 'sink'))
-            + _choices('lr weight relabel others', (3e-2, 1.0, 'sink', 'ignore')),
+                     (1e-1, 1.0, 'sink'), (3e-2, 10.0, 'sink'))
+            + _choices('lr weight relabel others', (3e-2, 1.0, 'sink', 'ignore'),
+                       (3e-2, 1.0, 'sink', 'keep')),
     "GSLoRA, paper's loss": _choices(
         'lr beta lora_alpha', (3e-4, 0.15, 1), (2e-3, 0.15, 8), (2e-3, 0.3, 8), (1e-3, 0.3, 8),
         (3e-3, 0.3, 8), (2e-3, 1.0, 8), (3e-3, 0.15, 8), (6e-3, 0.15, 8),
-        (1e-2, 0.15, 8), (6e-3, 0.05, 8), (6e-3, 0.015, 8)),
-    'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,)),
+        (1e-2, 0.15, 8), (6e-3, 0.05, 8), (6e-3, 0.015, 8))
+        + _choices('lr beta lora_alpha others', (6e-3, 0.05, 8, 'ignore'), (6e-3, 0.05, 8, 'keep')),
+    "GSLoRAPlusPlus, paper's loss": _choices(
+        'prototype_forget', (0.005,), (0.05,), (0.5,), (5.0,)),
+    'GSLoRA': _choices('others', ('background',), ('ignore',), ('keep',)),
+    'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,), (0.5,), (5.0,)),
     'GSLoRA, all weights': _choices('lr', (3e-5,), (1e-4,), (3e-4,), (1e-3,)),
     'LAF': _choices('lr contrast align others', (1e-4, 'forget', 5.0, 'ignore'),
                     (3e-4, 'forget', 5.0, 'ignore'), (1e-3, 'forget', 5.0, 'ignore')),
