@@ -207,12 +207,15 @@ grids = {
                      (3e-2, 1.0, 'sink'), (1e-2, 0.1, 'sink'), (1e-2, 1.0, 'background'),
                      (1e-1, 1.0, 'sink'), (3e-2, 10.0, 'sink'))
             + _choices('lr weight relabel others', (3e-2, 1.0, 'sink', 'ignore'),
-                       (3e-2, 1.0, 'sink', 'keep')),
+                       (3e-2, 1.0, 'sink', 'keep'))
+            + _choices('lr weight relabel up_to', (3e-2, 1.0, 'sink', 'encoder'),
+                       (1e-2, 1.0, 'sink', 'encoder'), (3e-3, 1.0, 'sink', 'encoder')),
     "GSLoRA, paper's loss": _choices(
         'lr beta lora_alpha', (3e-4, 0.15, 1), (2e-3, 0.15, 8), (2e-3, 0.3, 8), (1e-3, 0.3, 8),
         (3e-3, 0.3, 8), (2e-3, 1.0, 8), (3e-3, 0.15, 8), (6e-3, 0.15, 8),
         (1e-2, 0.15, 8), (6e-3, 0.05, 8), (6e-3, 0.015, 8))
-        + _choices('lr beta lora_alpha others', (6e-3, 0.05, 8, 'ignore'), (6e-3, 0.05, 8, 'keep')),
+        + _choices('lr beta lora_alpha others', (6e-3, 0.05, 8, 'ignore'),
+                   (6e-3, 0.05, 8, 'keep')),
     "GSLoRAPlusPlus, paper's loss": _choices(
         'prototype_forget', (0.005,), (0.05,), (0.5,), (5.0,)),
     'GSLoRA': _choices('others', ('background',), ('ignore',), ('keep',)),

@@ -319,6 +319,12 @@ def test_patterns_freeze_what_they_fit(build_unlearning, freeze, kept):
             if not p.requires_grad} == kept
 
 
+def test_the_encoder_joins_the_lower_half_of_lirf(build_unlearning):
+    detector = build(build_unlearning, 'LIRF', freeze_norms=False, up_to='encoder').detector
+    assert {n.split('.')[0] for n, p in detector.named_parameters()
+            if p.requires_grad} == {'backbone', 'neck', 'encoder'}
+
+
 def test_a_pattern_that_fits_nothing_is_refused(build_unlearning):
     with pytest.raises(ValueError, match=r"^LIRF: freeze has 'neck2\.\*', which fits") as error:
         build(build_unlearning, 'LIRF', freeze=['encoder.*', 'neck2.*'])
