@@ -196,7 +196,7 @@ def comparison_sections() -> Dict[str, str]:
         + '\n\n### Tuning\n\n' + tuning,
         five=LEGEND + '\n\n' + setting_table(compared, five, 0, cfg.controls),
         ablations=setting_table(ablations, five, 0, ablations),
-        seven=setting_table([m for m in compared if seven.get(m)], seven, -1, cfg.controls),
+        seven=setting_table(compared, seven, -1, cfg.controls),
         overview=overview(compared, settings, results, cfg.controls))
 
 

@@ -109,7 +109,7 @@ def leading(found: Dict[str, List[dict]], apart: Sequence[str] = (), number: int
 
 def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: int = -1,
                   controls: Sequence[str] = (), titles: Sequence[str] = ()) -> str:
-    """The numbers of one task of a setting, a row a method.
+    """The numbers of one task of a setting, a row a method that has results.
 
     Args:
         methods (list[str]): The rows, in order.
@@ -132,12 +132,12 @@ def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: in
         rows.append(['Original', '', *(
             '—' if key.startswith('H') else summary([before.get(key)])
             for _, key, _ in columns)])
-    for method in methods:
-        cells = {title: summary((value(r, key) for r in found.get(method, ())), scale,
-                                _DECIMALS.get(key)) for title, key, scale in columns}
+    for method, runs in found.items():
+        cells = {title: summary((value(r, key) for r in runs), scale, _DECIMALS.get(key))
+                 for title, key, scale in columns}
         if method in best and 'H' in cells:
             cells['H'] = f'**{cells["H"]}**'
-        rows.append([method, tunable(found.get(method, ())), *cells.values()])
+        rows.append([method, tunable(runs), *cells.values()])
     return markdown_table(['method', 'tunable %', *(title for title, _, _ in columns)], rows)
 
 
@@ -183,7 +183,7 @@ def to_markdown(methods: List[str], settings: List[str], results: dict,
         for task in range(tasks):
             title = f'{setting}, task {task + 1}' if tasks > 1 else setting
             parts.append(f'### {title}\n\n{setting_table(compared, found, task, controls)}')
-            some = [method for method in ablations if found.get(method)]
-            if some:
-                parts.append('What does the work:\n\n' + setting_table(some, found, task, some))
+            if any(found.get(method) for method in ablations):
+                parts.append('What does the work:\n\n'
+                             + setting_table(ablations, found, task, ablations))
     return '\n\n'.join(parts)
