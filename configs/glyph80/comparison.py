@@ -200,18 +200,22 @@ grids = {
              # On 80-5 it had H/H_max 40 with 'ignore', and 81 without.
              + _choices('lr weight others', (1e-3, 0.01, 'keep'))
              + _choices('lr weight schedule', (1e-3, 0.01, []))
-             + _choices('lr weight alpha', (1e-3, 0.01, 0.01), (1e-3, 0.01, 0.0001))
+             + _choices('lr weight alpha', (1e-3, 0.01, 0.01), (1e-3, 0.01, 0.0001),
+                        (1e-3, 0.01, 0.1))
              + _choices('lr weight gamma', (1e-3, 0.01, 0.3), (1e-3, 0.01, 3.0))
+             + _choices('lr weight alpha gamma', (1e-3, 0.01, 0.01, 0.3), (1e-3, 0.01, 0.1, 0.3))
              + _choices('lr weight temperature', (1e-3, 0.01, 1.0), (1e-3, 0.01, 4.0)),
     'SCRUBS': _choices('lr weight', (1e-3, 0.01), (1e-3, 0.1), (1e-3, 1.0), (1e-3, 0.03))
               + _choices('lr weight others', (1e-3, 0.03, 'ignore'),
                          (1e-3, 0.03, 'keep'))
-              + _choices('lr weight schedule', (1e-3, 0.03, [])),
+              + _choices('lr weight schedule', (1e-3, 0.03, []))
+              + _choices('lr weight alpha', (1e-3, 0.03, 0.01), (1e-3, 0.03, 0.1)),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight relabel', (1e-3, 1.0, 'random'), (3e-3, 1.0, 'random'),
                      (1e-3, 10.0, 'random'), (3e-3, 1.0, 'sink'), (1e-2, 1.0, 'sink'),
                      (3e-2, 1.0, 'sink'), (1e-2, 0.1, 'sink'), (1e-2, 1.0, 'background'),
-                     (1e-1, 1.0, 'sink'), (3e-2, 10.0, 'sink'))
+                     (1e-1, 1.0, 'sink'), (3e-2, 10.0, 'sink'),
+                      (3e-2, 100.0, 'sink'))
             + _choices('lr weight relabel others', (3e-2, 1.0, 'sink', 'ignore'),
                        (3e-2, 1.0, 'sink', 'keep'))
             + _choices('lr weight relabel up_to', (3e-2, 1.0, 'sink', 'encoder'),
