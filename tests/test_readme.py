@@ -4,7 +4,7 @@ import runpy
 from mmengine.config import Config
 from support import CHECKPOINT, ROOT
 
-from gslora_det.comparison import TUNING, Cell, Comparison, tuned
+from gslora_det.comparison import Cell, Comparison
 
 
 def test_results_are_generated_from_the_records():
@@ -21,17 +21,22 @@ def test_the_objects_lost_are_those_of_the_report():
 
 
 def test_the_comparison_uses_what_tuning_chose():
+    """The highest H, or one that is behind it by less than chance."""
     comparison = Comparison(Config.fromfile(ROOT / 'configs/glyph80/comparison.py'),
                             ROOT / 'docs/results/comparison')
     for method in comparison.cfg.grids:
         cells = comparison.tuning_cells([method])
-        results = comparison.results(cells)
-        if len(results) == len(cells):
-            best = comparison.config(Cell(TUNING, method, 0, tuned(results)[method]))
+        hs = {cell: result['tasks'][0]['metrics']['H']
+              for cell, result in comparison.results(cells).items()}
+        if len(hs) == len(cells):
             used = comparison.config(Cell('80-5', method, 0))
-            for part in ('method', 'optim_wrapper', 'param_scheduler'):
-                assert best[part] == used[part], (method, part)
-            assert best.sequence.mixed_images == used.sequence.mixed_images, method
+            assert any(_same(comparison.config(cell), used) for cell, h in hs.items()
+                       if h > max(hs.values()) - 0.001), method
+
+
+def _same(one, other):
+    return one.sequence.mixed_images == other.sequence.mixed_images and all(
+        one[part] == other[part] for part in ('method', 'optim_wrapper', 'param_scheduler'))
 
 
 def test_the_five_lines_run(plain_config, tmp_path, monkeypatch):
