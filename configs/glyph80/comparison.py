@@ -226,11 +226,13 @@ grids = {
                      (1e-3, 10.0, 'random'), (3e-3, 1.0, 'sink'), (1e-2, 1.0, 'sink'),
                      (3e-2, 1.0, 'sink'), (1e-2, 0.1, 'sink'), (1e-2, 1.0, 'background'),
                      (1e-1, 1.0, 'sink'), (3e-2, 10.0, 'sink'),
-                      (3e-2, 100.0, 'sink'), (3e-2, 1000.0, 'sink'), (1e-2, 100.0, 'sink'))
+                      (3e-2, 100.0, 'sink'), (3e-2, 1000.0, 'sink'), (1e-2, 100.0, 'sink'),
+                      (3e-2, 30.0, 'sink'))
             + _choices('lr weight relabel others', (3e-2, 1.0, 'sink', 'ignore'),
                        (3e-2, 1.0, 'sink', 'keep'))
             + _choices('lr weight relabel up_to', (3e-2, 1.0, 'sink', 'encoder'),
-                       (1e-2, 1.0, 'sink', 'encoder'), (3e-3, 1.0, 'sink', 'encoder')),
+                       (1e-2, 1.0, 'sink', 'encoder'), (3e-3, 1.0, 'sink', 'encoder'),
+                       (3e-3, 100.0, 'sink', 'encoder'), (3e-3, 30.0, 'sink', 'encoder')),
     "GSLoRA, paper's loss": _choices(
         'lr beta lora_alpha', (3e-4, 0.15, 1), (2e-3, 0.15, 8), (2e-3, 0.3, 8), (1e-3, 0.3, 8),
         (3e-3, 0.3, 8), (2e-3, 1.0, 8), (3e-3, 0.15, 8), (6e-3, 0.15, 8),
