@@ -223,8 +223,8 @@ def draw_sequence() -> None:
     comparison, results = _comparison()
     cfg = comparison.cfg
     found = by_method(results, "80-10x7, authors' reading")
-    draw_curves(list(cfg.methods), found, DOCS / 'comparison_curves.png',
-                [*cfg.ours, *leading(found, [*cfg.controls, *cfg.ours])])
+    draw_curves(list(cfg.methods), found, DOCS / 'comparison_curves.png', cfg.ours,
+                cfg.controls)
 
 
 if __name__ == '__main__':

@@ -7,7 +7,7 @@ from typing import Dict, List, Sequence
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gslora_det.comparison.tables import task_values
+from gslora_det.comparison.tables import leading, task_values
 from gslora_det.reporting.curves import PALETTE
 
 _COLOURS = ('#000000', *PALETTE)
@@ -16,15 +16,18 @@ _GREY = '#b8b8b8'
 
 
 def draw_curves(methods: List[str], found: Dict[str, List[dict]], path: Path,
-                coloured: Sequence[str]) -> None:
+                ours: Sequence[str] = (), controls: Sequence[str] = ()) -> None:
     """AP of retained, forgotten and earlier erased classes after each task, by method.
 
     Args:
         methods (list[str]): In order; ``found`` need not have them all.
         found (dict[str, list[dict]]): See :func:`gslora_det.comparison.by_method`.
         path (Path): The PNG file.
-        coloured (list[str]): Methods with a colour of their own; the others are grey.
+        ours (list[str]): Methods with a colour of their own, as have the best others by
+            :func:`gslora_det.comparison.leading`; the rest is grey.
+        controls (list[str]): Methods that are never among the best.
     """
+    coloured = [*ours, *leading(found, [*controls, *ours])]
     figure = Figure(figsize=(14, 6), dpi=110, layout='constrained')
     FigureCanvasAgg(figure)
     panels = dict(AP_retained='retained (the higher the better)',

@@ -4,7 +4,6 @@ from gslora_det.comparison.cells import Comparison
 from gslora_det.comparison.curves import draw_curves
 from gslora_det.comparison.tables import (
     by_method,
-    leading,
     overview,
     task_values,
     to_markdown,
@@ -50,7 +49,7 @@ def write_results(comparison: Comparison) -> str:
         with atomic_write(folder / f'{name}.png') as draft:
             found = by_method({cell: result for cell, result in results.items()
                                if cell.method in methods}, setting)
-            draw_curves(methods, found, draft, [*ours, *leading(found, [*controls, *ours])])
+            draw_curves(methods, found, draft, ours, controls)
     table = overview(methods, settings, results, controls)
     return f'{table}\n{len(results)} of {len(cells)} cells are there: {folder}'
 

@@ -163,9 +163,10 @@ def test_what_matters_is_in_colours_and_the_rest_is_grey(tmp_path, monkeypatch):
                         drawn.append((label, marker, color)) or [])
     methods = [str(number) for number in range(19)]
     draw_curves(methods, {m: [result(0.4, tasks=2)] for m in methods}, tmp_path / 'x.png',
-                methods[10:])
+                ours=methods[10:], controls=methods[:6])
     named = {each for each in drawn if each[0] in methods}
-    assert len(drawn) == 3 * 19 and len(named) == len({each[1:] for each in named}) == 9
+    assert len(drawn) == 3 * 19 and {each[0] for each in named} == set(methods[6:])
+    assert len({each[1:] for each in named}) == 13
     assert len({colour for label, _, colour in drawn if label not in methods}) == 1
     assert sum(label == 'others' for label, *_ in drawn) == 3
 
