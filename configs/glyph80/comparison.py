@@ -232,7 +232,8 @@ grids = {
                        (3e-2, 1.0, 'sink', 'keep'))
             + _choices('lr weight relabel up_to', (3e-2, 1.0, 'sink', 'encoder'),
                        (1e-2, 1.0, 'sink', 'encoder'), (3e-3, 1.0, 'sink', 'encoder'),
-                       (3e-3, 100.0, 'sink', 'encoder'), (3e-3, 30.0, 'sink', 'encoder')),
+                       (3e-3, 100.0, 'sink', 'encoder'), (3e-3, 30.0, 'sink', 'encoder'),
+                       (3e-3, 300.0, 'sink', 'encoder')),
     "GSLoRA, paper's loss": _choices(
         'lr beta lora_alpha', (3e-4, 0.15, 1), (2e-3, 0.15, 8), (2e-3, 0.3, 8), (1e-3, 0.3, 8),
         (3e-3, 0.3, 8), (2e-3, 1.0, 8), (3e-3, 0.15, 8), (6e-3, 0.15, 8),
