@@ -1,5 +1,6 @@
 """Methods x settings x seeds: the cells of a comparison."""
 
+import glob
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
@@ -151,11 +152,20 @@ class Comparison:
         return self.work_dir / 'cells' / f'{cell.name}.json'
 
     def results(self, cells: Sequence[Cell]) -> Dict[Cell, dict]:
-        """The finished cells and their results; one with other settings is not finished."""
-        found = {cell: read_json(self.result_file(cell)) for cell in cells
-                 if self.result_file(cell).exists()}
-        return {cell: result for cell, result in found.items()
-                if result.get('settings') == settings_of(self.config(cell))}
+        """The finished cells and their results; one with other settings is not finished.
+
+        Two settings that are the same for a method share its cells.
+        """
+        found = {cell: self._result(cell) for cell in cells}
+        return {cell: result for cell, result in found.items() if result is not None}
+
+    def _result(self, cell: Cell) -> Optional[dict]:
+        own = self.result_file(cell)
+        others = own.parent.glob('*' + glob.escape(own.name[len(cell.setting):]))
+        files = [path for path in (own, *sorted(others)) if path.exists()]
+        asked = settings_of(self.config(cell)) if files else None
+        return next((result for result in map(read_json, files)
+                     if result.get('settings') == asked), None)
 
     def open(self, cells: Sequence[Cell]) -> List[Cell]:
         """The cells that are not finished, or whose attacks are not made."""

@@ -146,6 +146,14 @@ def test_a_cell_without_its_attacks_is_not_finished(comparison, train):
     assert comparison.open(cells) == cells[:1] and len(comparison.results(cells)) == 2
 
 
+def test_settings_that_are_the_same_for_a_method_share_its_cells(comparison, train):
+    theirs = [Cell("80-5, authors' reading", method, 1) for method in ('EWC', 'SSD')]
+    assert run_cells(comparison, theirs) == []
+    ewc, ssd = (Cell('80-5', method, 1) for method in ('EWC', 'SSD'))  # SSD reads otherwise
+    assert comparison.open([ewc, ssd]) == [ssd]
+    assert comparison.results([ewc])[ewc] == comparison.results(theirs[:1])[theirs[0]]
+
+
 def test_finished_cells_are_not_repeated_and_failed_ones_are_named(
         comparison, train, tmp_path, capsys):
     setting = "80-5 4-shot, authors' reading"
