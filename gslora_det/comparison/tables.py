@@ -16,7 +16,7 @@ _COLUMNS = (('H', 'H', 100), ('H/H_max', 'H_relative', 100), ('AP_r', 'AP_retain
             ('blocks', 'blocks', 1), ('lost > 0.5', 'lost', 100), ('new head', 'new head', 1),
             ('probe', 'probe', 1), ('seconds', 'seconds', 1), ('GiB', 'peak_memory', 2**-30))
 _COSTS = ('seconds', 'peak_memory')
-# Of these a mean will do, with so many decimals: costs are those of a shared machine.
+# Shown without a deviation, with so many decimals.
 _DECIMALS = dict(blocks=0, seconds=0, peak_memory=1)
 LEGEND = (
     'COCO AP@[.50:.95] in percent over all validation images; mean ± standard deviation '
@@ -27,7 +27,8 @@ LEGEND = (
     'groups of LoRA layers whose norm is not zero. Lost: percent of the retained objects that the '
     'original finds above a score of 0.5, and this one does not. New head: the most AP_f that a '
     'new class head brings back. Probe: AUC in percent of a linear classifier of the forgotten '
-    'classes on embeddings of the last layer. Seconds and memory with evaluation. —: no result. '
+    'classes on embeddings of the last layer. Seconds and memory with evaluation, of the seed '
+    'with the least. —: no result. '
     'Bold, where two or more methods have a result and controls apart: the best H, and what is '
     'behind it by no more than its standard deviation, or 0.1.')
 
@@ -122,6 +123,11 @@ def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: in
         known = result['tasks'][task]
         return known[key] if key in _COSTS else task_values(result, task)[key]
 
+    def shown(runs: List[dict], key: str, scale: float) -> str:
+        values = [value(r, key) for r in runs]
+        # What else the machine did only adds to the costs.
+        return summary([min(values)] if key in _COSTS else values, scale, _DECIMALS.get(key))
+
     found = {method: found[method] for method in methods if found.get(method)}
     results = [r for rs in found.values() for r in rs]
     columns = [column for column in _COLUMNS if column[0] in (titles or (column[0], )) and (
@@ -133,8 +139,7 @@ def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: in
             '—' if key.startswith('H') else summary([before.get(key)])
             for _, key, _ in columns)])
     for method, runs in found.items():
-        cells = {title: summary((value(r, key) for r in runs), scale, _DECIMALS.get(key))
-                 for title, key, scale in columns}
+        cells = {title: shown(runs, key, scale) for title, key, scale in columns}
         if method in best and 'H' in cells:
             cells['H'] = f'**{cells["H"]}**'
         rows.append([method, tunable(runs), *cells.values()])

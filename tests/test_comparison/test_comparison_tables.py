@@ -109,6 +109,13 @@ def test_attacks_and_lost_objects_have_columns():
     assert found['b'][-6:-2] == ['—', '—', '—', '—']
 
 
+def test_costs_are_those_of_the_seed_that_was_disturbed_least():
+    slow = result(0.5)
+    slow['tasks'][0]['seconds'] = 200.0
+    text = to_markdown(['a'], ['s'], {Cell('s', 'a', 0): slow, Cell('s', 'a', 1): result(0.4)})
+    assert rows(text.split('### s')[1])['a'][-2:] == ['60', '1.0']
+
+
 def test_ablations_have_a_table_of_their_own():
     results = {Cell('s', m, 0): result(h) for m, h in (('a', .5), ('b', .4), ('b, less', .7))}
     table, more = to_markdown(['a', 'b', 'b, less'], ['s'], results,
