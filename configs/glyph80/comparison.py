@@ -22,7 +22,9 @@ _first_values = dict(
     SCRUB=dict(method=dict(
         _delete_=True, type='SCRUB', weight=0.01, cache_teachers=True)),
     SCRUBS=dict(method=dict(
-        _delete_=True, type='SCRUBS', weight=0.03, cache_teachers=True)))
+        _delete_=True, type='SCRUBS', weight=0.03, cache_teachers=True)),
+    LIRF=dict(optim_wrapper=dict(optimizer=dict(lr=3e-2)), method=dict(
+        _delete_=True, type='LIRF', relabel='sink', weight=1.0, cache_teachers=True)))
 for _name, _seeds, _of, _changed in (
         ('80-1', 3, '80-1', {}), ('80-5', 3, '80-5', {}),
         ('80-40', 3, '80-40', _more), ('80-70', 3, '80-70', _more),
@@ -60,7 +62,7 @@ def _ablated(**method):
 
 
 _SCRUB = _distilled(1e-3, type='SCRUB', weight=0.01, alpha=0.01)
-_LAF = _distilled(3e-4, 'ignore', type='LAF', contrast='forget', align=5.0)
+_SCRUBS = _distilled(1e-3, type='SCRUBS', weight=0.03, alpha=0.01)
 _ERASURE = dict(
     _delete_=True, type='LinearErasure', rank=32, lora_alpha=32, alpha=3e-4, erase=0.5,
     everywhere=60.0, keep=5.0, distill=10.0, cache_teachers=True)
@@ -90,13 +92,13 @@ methods = {
         1e-3, type='DERPlusPlus', relabel='sink', retain_weight=0.1),
     'FDR': _distilled(1e-3, type='FDR', relabel='sink', weight=0.5),
     'SCRUB': _SCRUB,
-    'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.03, alpha=0.01),
-    'LIRF': _distilled(3e-2, type='LIRF', relabel='sink', weight=1.0),
-    'LAF': _LAF,
+    'SCRUBS': _SCRUBS,
+    'LIRF': _distilled(3e-3, type='LIRF', relabel='sink', weight=100.0, up_to='encoder'),
+    'LAF': _distilled(3e-4, 'ignore', type='LAF', contrast='forget', align=5.0),
     'LAF+R': _distilled(1e-3, 'ignore', type='LAF', contrast='forget', align=5.0, repair=1.0),
     # The best opponents that train, with more steps of the same images.
     'SCRUB, ten times the steps': dict(_SCRUB, only=['80-5'], budget=10),
-    'LAF, ten times the steps': dict(_LAF, only=['80-5'], budget=10),
+    'SCRUBS, ten times the steps': dict(_SCRUBS, only=['80-5'], budget=10),
     'DAMP': dict(method=dict(_delete_=True, type='DAMP', span=0.05),
                  sequence=dict(mixed_images='ignore')),
     # The published terms alone, with steps that suit so few of them.
