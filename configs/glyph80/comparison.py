@@ -166,7 +166,8 @@ grids = {
                     (100000.0,))
            + _choices('alpha others', (10.0, 'ignore'), (100.0, 'ignore'), (1000.0, 'ignore'),
                       (10000.0, 'ignore'), (100.0, 'keep'), (10.0, 'keep'), (30.0, 'keep'),
-                      (300.0, 'keep'), (1000.0, 'keep')),
+                      (300.0, 'keep'), (1000.0, 'keep'))
+           + _choices('alpha others num_images', (100.0, 'keep', 256), (100.0, 'keep', 1000)),
     'L2': _choices('lr weight relabel', (1e-3, 0.01, 'random'), (3e-3, 0.01, 'random'),
                    (1e-2, 0.01, 'random'), (1e-3, 1.0, 'random'), (3e-3, 0.01, 'sink'),
                    (3e-2, 0.01, 'random'), (1e-2, 0.001, 'random'), (1e-2, 0.01, 'background'))
@@ -214,7 +215,7 @@ grids = {
              + _choices('lr weight others', (1e-3, 0.01, 'keep'))
              + _choices('lr weight schedule', (1e-3, 0.01, []))
              + _choices('lr weight alpha', (1e-3, 0.01, 0.01), (1e-3, 0.01, 0.0001),
-                        (1e-3, 0.01, 0.1))
+                        (1e-3, 0.01, 0.1), (3e-4, 0.01, 0.01), (3e-3, 0.01, 0.01))
              + _choices('lr weight gamma', (1e-3, 0.01, 0.3), (1e-3, 0.01, 3.0))
              + _choices('lr weight alpha gamma', (1e-3, 0.01, 0.01, 0.3), (1e-3, 0.01, 0.1, 0.3))
              + _choices('lr weight temperature', (1e-3, 0.01, 1.0), (1e-3, 0.01, 4.0)),
@@ -235,7 +236,9 @@ grids = {
             + _choices('lr weight relabel up_to', (3e-2, 1.0, 'sink', 'encoder'),
                        (1e-2, 1.0, 'sink', 'encoder'), (3e-3, 1.0, 'sink', 'encoder'),
                        (3e-3, 100.0, 'sink', 'encoder'), (3e-3, 30.0, 'sink', 'encoder'),
-                       (3e-3, 300.0, 'sink', 'encoder')),
+                       (3e-3, 300.0, 'sink', 'encoder'))
+            + _choices('lr weight relabel up_to others',
+                       (3e-3, 100.0, 'sink', 'encoder', 'ignore')),
     "GSLoRA, paper's loss": _choices(
         'lr beta lora_alpha', (3e-4, 0.15, 1), (2e-3, 0.15, 8), (2e-3, 0.3, 8), (1e-3, 0.3, 8),
         (3e-3, 0.3, 8), (2e-3, 1.0, 8), (3e-3, 0.15, 8), (6e-3, 0.15, 8),
@@ -250,7 +253,7 @@ grids = {
     'LAF': _choices('lr contrast align others', (1e-4, 'forget', 5.0, 'ignore'),
                     (3e-4, 'forget', 5.0, 'ignore'), (1e-3, 'forget', 5.0, 'ignore')),
     'LAF+R': _choices('lr repair others', (3e-4, 1.0, 'ignore'), (1e-3, 1.0, 'ignore'),
-                      (3e-3, 1.0, 'ignore')),
+                      (3e-3, 1.0, 'ignore'), (1e-3, 1.0, 'background')),
     'DAMP': _choices('span others', (1.0, 'ignore'), (0.6, 'ignore'), (0.4, 'ignore'),
                      (0.2, 'ignore'), (0.1, 'ignore'), (0.2, 'keep'), (0.05, 'ignore'),
                      (0.02, 'ignore')),
