@@ -191,19 +191,19 @@ def comparison_sections() -> Dict[str, str]:
     theirs = [setting for setting in settings if "authors' reading" in setting]
     own = [setting for setting in settings if setting not in theirs]
     best = leading(five, [m for m in five if m.startswith(('GSLoRA', 'LinearErasure'))]
-                   + list(cfg.controls), 2)
+                   + list(cfg.unranked), 2)
     return dict(
         methods=setting_table(['Oracle', 'HeadMask', *best, *cfg.ours], five, titles=(
             'H/H_max', 'AP_r', 'AP_f', 'lost > 0.5', 'new head', 'probe')),
-        tables=to_markdown(methods, settings, results, cfg.controls, ablations)
+        tables=to_markdown(methods, settings, results, cfg.unranked, ablations)
         + '\n\n### Tuning\n\n' + tuning,
-        five=LEGEND + '\n\n' + setting_table(compared, five, 0, cfg.controls),
+        five=LEGEND + '\n\n' + setting_table(compared, five, 0, cfg.unranked),
         ablations=setting_table(ablations, five, 0, ablations),
-        seven=setting_table(compared, seven, -1, cfg.controls),
-        overview=overview(compared, own, results, cfg.controls),
+        seven=setting_table(compared, seven, -1, cfg.unranked),
+        overview=overview(compared, own, results, cfg.unranked),
         theirs=overview([method for method in compared if any(
             (cell.method, cell.setting) == (method, setting)
-            for cell in results for setting in theirs)], theirs, results, cfg.controls))
+            for cell in results for setting in theirs)], theirs, results, cfg.unranked))
 
 
 def updated() -> Dict[Path, str]:
@@ -230,7 +230,7 @@ def draw_sequence() -> None:
     cfg = comparison.cfg
     found = by_method(results, SEQUENCE)
     draw_curves(list(cfg.methods), found, DOCS / 'comparison_curves.png', cfg.ours,
-                cfg.controls)
+                cfg.unranked)
 
 
 if __name__ == '__main__':

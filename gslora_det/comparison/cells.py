@@ -13,7 +13,7 @@ from gslora_det.registry import METHODS
 
 TUNING = 'tuning'
 # Of a comparison's config.
-PARTS = ('settings', 'methods', 'controls', 'ours', 'ablations', 'seeds', 'attacks', TUNING,
+PARTS = ('settings', 'methods', 'unranked', 'ours', 'ablations', 'seeds', 'attacks', TUNING,
          'grids')
 _OF_A_METHOD = ('budget', 'only')  # beside what it changes in a setting's config
 
@@ -64,7 +64,7 @@ class Comparison:
             ``methods`` (name -> what is changed in every setting, and perhaps ``budget``, a
             factor of the steps, and ``only``, the settings that it runs in), ``seeds`` (setting
             -> number of seeds), ``attacks`` (setting -> names of attacks on the cells of the
-            first seed), ``controls`` (methods that win by construction and are not ranked),
+            first seed), ``unranked`` (methods whose AP_f is zero by construction),
             ``ablations`` (methods with a table of their own), ``ours`` (methods whose curves are
             not grey) and, for tuning, ``tuning`` (a setting) and ``grids`` (method -> choices,
             each a dict of dotted keys).

@@ -16,7 +16,7 @@ _GREY = '#b8b8b8'
 
 
 def draw_curves(methods: List[str], found: Dict[str, List[dict]], path: Path,
-                ours: Sequence[str] = (), controls: Sequence[str] = ()) -> None:
+                ours: Sequence[str] = (), unranked: Sequence[str] = ()) -> None:
     """AP of retained, forgotten and earlier erased classes after each task, by method.
 
     Args:
@@ -25,9 +25,9 @@ def draw_curves(methods: List[str], found: Dict[str, List[dict]], path: Path,
         path (Path): The PNG file.
         ours (list[str]): Methods with a colour of their own, as have the best others by
             :func:`gslora_det.comparison.leading`; the rest is grey.
-        controls (list[str]): Methods that are never among the best.
+        unranked (list[str]): Methods that are never among the best.
     """
-    coloured = [*ours, *leading(found, [*controls, *ours])]
+    coloured = [*ours, *leading(found, [*unranked, *ours])]
     figure = Figure(figsize=(14, 6), dpi=110, layout='constrained')
     FigureCanvasAgg(figure)
     panels = dict(AP_retained='retained (the higher the better)',

@@ -35,9 +35,9 @@ def write_results(comparison: Comparison) -> str:
     results = comparison.results(cells)
     methods = list(comparison.cfg.methods)
     settings = list(comparison.cfg.settings)
-    controls, ablations, ours = (
-        list(comparison.cfg.get(key, ())) for key in ('controls', 'ablations', 'ours'))
-    text = to_markdown(methods, settings, results, controls, ablations)
+    unranked, ablations, ours = (
+        list(comparison.cfg.get(key, ())) for key in ('unranked', 'ablations', 'ours'))
+    text = to_markdown(methods, settings, results, unranked, ablations)
     methods = [method for method in methods if method not in ablations]
     folder = comparison.work_dir
     write_file(folder / 'results.md', text)
@@ -49,8 +49,8 @@ def write_results(comparison: Comparison) -> str:
         with atomic_write(folder / f'{name}.png') as draft:
             found = by_method({cell: result for cell, result in results.items()
                                if cell.method in methods}, setting)
-            draw_curves(methods, found, draft, ours, controls)
-    table = overview(methods, settings, results, controls)
+            draw_curves(methods, found, draft, ours, unranked)
+    table = overview(methods, settings, results, unranked)
     return f'{table}\n{len(results)} of {len(cells)} cells are there: {folder}'
 
 

@@ -29,8 +29,9 @@ LEGEND = (
     'new class head brings back. Probe: AUC in percent of a linear classifier of the forgotten '
     'classes on embeddings of the last layer. Seconds and memory with evaluation, of the seed '
     'with the least. —: no result. '
-    'Bold, where two or more methods have a result and controls apart: the best H, and what is '
-    'behind it by no more than its standard deviation, or 0.1.')
+    'Bold, where two or more methods have a result: the best H, and what is behind it by no more '
+    'than its standard deviation, or 0.1; without those whose AP_f is zero by construction, which '
+    'reset class rows or never learned the classes.')
 
 
 def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
@@ -79,13 +80,13 @@ def by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
     return found
 
 
-def _best(found: Dict[str, List[dict]], task: int, controls: Sequence[str]) -> Set[str]:
+def _best(found: Dict[str, List[dict]], task: int, unranked: Sequence[str]) -> Set[str]:
     """The methods with the highest H, if the original can be ranked against.
 
     That is, the first and whoever is behind it by no more than its standard deviation, or
     :data:`LEAST_SLACK`.
     """
-    found = {method: results for method, results in found.items() if method not in controls}
+    found = {method: results for method, results in found.items() if method not in unranked}
     if len(found) < 2:
         return set()
     before = [r['tasks'][task]['original'] for rs in found.values() for r in rs]
@@ -109,14 +110,14 @@ def leading(found: Dict[str, List[dict]], apart: Sequence[str] = (), number: int
 
 
 def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: int = -1,
-                  controls: Sequence[str] = (), titles: Sequence[str] = ()) -> str:
+                  unranked: Sequence[str] = (), titles: Sequence[str] = ()) -> str:
     """The numbers of one task of a setting, a row a method that has results.
 
     Args:
         methods (list[str]): The rows, in order.
         found (dict[str, list[dict]]): See :func:`by_method`.
         task (int): Number of the task, from 0 on.
-        controls (list[str]): Methods that are never marked as best.
+        unranked (list[str]): Methods that are never marked as best.
         titles (list[str]): Some columns; by default all that have a number.
     """
     def value(result: dict, key: str) -> Optional[float]:
@@ -132,7 +133,7 @@ def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: in
     results = [r for rs in found.values() for r in rs]
     columns = [column for column in _COLUMNS if column[0] in (titles or (column[0], )) and (
         column[1].startswith('H') or any(value(r, column[1]) is not None for r in results))]
-    best, rows = _best(found, task, controls), []
+    best, rows = _best(found, task, unranked), []
     if results:
         before = results[0]['tasks'][task]['original']
         rows.append(['Original', '', *(
@@ -154,10 +155,10 @@ def tunable(results: Iterable[dict]) -> str:
 
 
 def overview(methods: List[str], settings: List[str], results: dict,
-             controls: Sequence[str] = ()) -> str:
+             unranked: Sequence[str] = ()) -> str:
     """H of all methods in all settings, of a sequence after its last task."""
     found = {setting: by_method(results, setting) for setting in settings}
-    best = {setting: _best(found[setting], -1, controls) for setting in settings}
+    best = {setting: _best(found[setting], -1, unranked) for setting in settings}
     rows = []
     for method in methods:
         cells = []
@@ -170,24 +171,24 @@ def overview(methods: List[str], settings: List[str], results: dict,
 
 
 def to_markdown(methods: List[str], settings: List[str], results: dict,
-                controls: Sequence[str] = (), ablations: Sequence[str] = ()) -> str:
+                unranked: Sequence[str] = (), ablations: Sequence[str] = ()) -> str:
     """All tables: the overview, then every setting that has results.
 
     Args:
         methods (list[str]): The rows, in order.
         settings (list[str]): One table each, in order; a sequence has one a task.
         results (dict): Cell -> result, see :meth:`Comparison.results`.
-        controls (list[str]): Methods that are never marked as best.
+        unranked (list[str]): Methods that are never marked as best.
         ablations (list[str]): Methods that have tables of their own.
     """
     compared = [method for method in methods if method not in ablations]
-    parts = [LEGEND, overview(compared, settings, results, controls)]
+    parts = [LEGEND, overview(compared, settings, results, unranked)]
     for setting in settings:
         found = by_method(results, setting)
         tasks = max((len(r['tasks']) for rs in found.values() for r in rs), default=0)
         for task in range(tasks):
             title = f'{setting}, task {task + 1}' if tasks > 1 else setting
-            parts.append(f'### {title}\n\n{setting_table(compared, found, task, controls)}')
+            parts.append(f'### {title}\n\n{setting_table(compared, found, task, unranked)}')
             if any(found.get(method) for method in ablations):
                 parts.append('What does the work:\n\n'
                              + setting_table(ablations, found, task, ablations))

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from gslora_det.comparison import (
+    LEGEND,
     TUNING,
     Cell,
     draw_curves,
@@ -78,7 +79,7 @@ def test_a_control_is_not_marked_as_best():
 def test_nothing_is_ranked_where_the_original_detects_nothing():
     results = {Cell('s', m, 0): result(h, forgotten=0.04) for m, h in (('a', .4), ('b', .7))}
     assert '**' not in overview(['a', 'b'], ['s'], results)
-    assert '**' not in to_markdown(['a', 'b'], ['s'], results).split('or 0.1.')[1]
+    assert '**' not in to_markdown(['a', 'b'], ['s'], results).split(LEGEND)[1]
 
 
 def test_a_sequence_has_a_table_a_task():
@@ -170,7 +171,7 @@ def test_what_matters_is_in_colours_and_the_rest_is_grey(tmp_path, monkeypatch):
                         drawn.append((label, marker, color)) or [])
     methods = [str(number) for number in range(19)]
     draw_curves(methods, {m: [result(0.4, tasks=2)] for m in methods}, tmp_path / 'x.png',
-                ours=methods[10:], controls=methods[:6])
+                ours=methods[10:], unranked=methods[:6])
     named = {each for each in drawn if each[0] in methods}
     assert len(drawn) == 3 * 19 and {each[0] for each in named} == set(methods[6:])
     assert len({each[1:] for each in named}) == 13
