@@ -93,7 +93,8 @@ methods = {
     'FDR': _distilled(1e-3, type='FDR', relabel='sink', weight=0.5),
     'SCRUB': _SCRUB,
     'SCRUBS': _SCRUBS,
-    'LIRF': _distilled(3e-3, type='LIRF', relabel='sink', weight=100.0, up_to='encoder'),
+    'LIRF': _distilled(
+        3e-3, 'ignore', type='LIRF', relabel='sink', weight=100.0, up_to='encoder'),
     'LAF': _distilled(3e-4, 'ignore', type='LAF', contrast='forget', align=5.0),
     'LAF+R': _distilled(1e-3, 'ignore', type='LAF', contrast='forget', align=5.0, repair=1.0),
     # The best opponents that train, with more steps of the same images.
