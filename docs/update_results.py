@@ -189,6 +189,7 @@ def comparison_sections() -> Dict[str, str]:
     tuning = tuning_to_markdown(comparison.results(comparison.tuning_cells()))
     five, seven = (by_method(results, name) for name in ('80-5', SEQUENCE))
     theirs = [setting for setting in settings if "authors' reading" in setting]
+    with_theirs = {cell.method for cell in results if cell.setting in theirs}
     own = [setting for setting in settings if setting not in theirs]
     best = leading(five, [m for m in five if m.startswith(('GSLoRA', 'LinearErasure'))]
                    + list(cfg.unranked), 2)
@@ -201,9 +202,8 @@ def comparison_sections() -> Dict[str, str]:
         ablations=setting_table(ablations, five, 0, ablations),
         seven=setting_table(compared, seven, -1, cfg.unranked),
         overview=overview(compared, own, results, cfg.unranked),
-        theirs=overview([method for method in compared if any(
-            (cell.method, cell.setting) == (method, setting)
-            for cell in results for setting in theirs)], theirs, results, cfg.unranked))
+        theirs=overview([method for method in compared if method in with_theirs], theirs,
+                        results, cfg.unranked))
 
 
 def updated() -> Dict[Path, str]:

@@ -3,11 +3,11 @@
 # What other classes are in the images is, for each method, what was best for it in tuning...
 _more = dict(iters=300)
 settings = {
-    '80-1': dict(config='ddetr_forget_80-1.py', sequence={}),
-    '80-5': dict(config='ddetr_forget_80-5.py', sequence={}),
+    '80-1': dict(config='ddetr_forget_80-1.py'),
+    '80-5': dict(config='ddetr_forget_80-5.py'),
     '80-40': dict(config='ddetr_forget_80-40.py', sequence=_more),
     '80-70': dict(config='ddetr_forget_80-70.py', sequence=_more),
-    '80-10x7': dict(config='ddetr_forget_80-10x7.py', sequence={}),
+    '80-10x7': dict(config='ddetr_forget_80-10x7.py'),
     # The original's own confident detections stand for annotations.
     '80-5, no annotations': dict(
         config='ddetr_forget_80-5.py', sequence=dict(labels='detector')),

@@ -34,7 +34,8 @@ class LIRF(Replaying):
         distill (float): w_kd, of distillation; 10 in those scripts, on forget data.
         retain_weight (float): w_r, of the loss on retain data; 5 in those scripts.
         temperature (float): Of the distillation; 10 in those scripts.
-        up_to (str): With what the lower half ends: ``'neck'`` or ``'encoder'``.
+        up_to (str): With what the lower half ends: ``'backbone'``, ``'neck'`` or
+            ``'encoder'``.
         **kwargs: See :class:`Replaying`.
 
     Raises:
