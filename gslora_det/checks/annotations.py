@@ -6,8 +6,8 @@ from typing import Iterable, Optional
 from mmdet.registry import DATASETS
 
 from gslora_det.checks.annotation_file import check_annotations
-from gslora_det.checks.config import type_name
 from gslora_det.checks.image_files import check_images
+from gslora_det.checks.settings import type_name
 from gslora_det.datasets.selection import images_by_class
 from gslora_det.files import read_json
 from gslora_det.options import in_one_line

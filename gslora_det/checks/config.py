@@ -1,13 +1,13 @@
 """What can be wrong in a config that has a ``sequence``, before any data are read."""
 
 import inspect
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Sequence
 
 import torch
 from mmdet.registry import HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
 from mmengine.config import Config
 
-from gslora_det.checks.settings import LABELS
+from gslora_det.checks.settings import LABELS, listed, type_name
 from gslora_det.datasets.branch_dataset import BRANCHES, READINGS
 from gslora_det.datasets.selection import BUFFER
 from gslora_det.options import (
@@ -239,16 +239,3 @@ def _check_lost(cfg: Config) -> List[str]:
              if isinstance(part, dict) and part.get('by_epoch', True)]
             + [f"{name}: a task keeps its last weights, not an EMAHook's mean: leave it out"
                for name, part in listed(cfg, 'custom_hooks') if type_name(part) == 'EMAHook'])
-
-
-def listed(cfg: dict, key: str, prefix: str = '') -> List[Tuple[str, Any]]:
-    """The parts of a setting that is one or a list, with their names."""
-    parts = cfg.get(key) or []
-    parts = parts if LIST.holds(parts) else [parts]
-    return [(f'{prefix}{key}.{number}', part) for number, part in enumerate(parts)]
-
-
-def type_name(part: Any) -> str:
-    """The name of a config's type, whether given as a name, with its scope, or as a class."""
-    kind = part.get('type') if isinstance(part, dict) else None
-    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]

@@ -1,9 +1,9 @@
-"""What can be set in a config's ``sequence``."""
+"""What can be set in a config's ``sequence``, and how parts of a config are read."""
 
 from dataclasses import dataclass
-from typing import Any, Optional, Sequence, Union
+from typing import Any, List, Optional, Sequence, Tuple, Union
 
-from gslora_det.options import SCORE, one_of
+from gslora_det.options import LIST, SCORE, one_of
 
 # The rules of the settings that say whose the labels of the training images are.
 LABELS = dict(labels=one_of('annotations', 'detector'), label_score_thr=SCORE)
@@ -82,3 +82,16 @@ def from_detector(settings: Any) -> bool:
 def setting(settings: dict, name: str) -> Any:
     """The value of one of the settings."""
     return settings.get(name, getattr(SequenceSettings, name))
+
+
+def listed(cfg: dict, key: str, prefix: str = '') -> List[Tuple[str, Any]]:
+    """The parts of a setting that is one or a list, with their names."""
+    parts = cfg.get(key) or []
+    parts = parts if LIST.holds(parts) else [parts]
+    return [(f'{prefix}{key}.{number}', part) for number, part in enumerate(parts)]
+
+
+def type_name(part: Any) -> str:
+    """The name of a config's type, whether given as a name, with its scope, or as a class."""
+    kind = part.get('type') if isinstance(part, dict) else None
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]

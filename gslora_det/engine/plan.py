@@ -7,8 +7,8 @@ from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from gslora_det.checks.annotations import Annotations, plain_dataset
-from gslora_det.checks.config import check_config, listed
-from gslora_det.checks.settings import from_detector, setting
+from gslora_det.checks.config import check_config
+from gslora_det.checks.settings import from_detector, listed, setting
 from gslora_det.class_split import ClassSplit, TaskSequence
 from gslora_det.datasets.selection import candidate_images, draw_buffer
 from gslora_det.files import expand_home

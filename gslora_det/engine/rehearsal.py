@@ -22,7 +22,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner, get_priority
 from torch.utils.data import DataLoader
 
-from gslora_det.checks.config import listed, type_name
+from gslora_det.checks.settings import listed, type_name
 from gslora_det.datasets.random_steps import random_steps
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.engine.runner import TaskRunner

@@ -217,9 +217,7 @@ class UnlearningSequence:
         self.record['tasks'].append(entry)
         self._save()
         if is_main_process():
-            for checkpoint in folder.glob('iter_*.pth'):
-                checkpoint.unlink()
-            (folder / 'last_checkpoint').unlink(missing_ok=True)
+            run.remove_checkpoints()
         self.progress.say(f'  {metrics_in_words(metrics, before)}{self.progress.left()}')
         if entry['objects']:
             self.progress.say(f'  {objects_in_words(entry["objects"])}')

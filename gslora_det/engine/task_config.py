@@ -9,8 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from mmengine.config import Config
 
-from gslora_det.checks.config import listed
-from gslora_det.checks.settings import setting
+from gslora_det.checks.settings import listed, setting
 from gslora_det.datasets.branch_dataset import READINGS
 from gslora_det.engine.plan import TaskPlan
 from gslora_det.files import as_word

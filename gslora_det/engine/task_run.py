@@ -43,7 +43,8 @@ class TaskRun:
     """
 
     def __init__(self, run_cfg: Config, advance: Callable[[], None]) -> None:
-        unfinished = last_checkpoint(Path(run_cfg.work_dir))
+        self._folder = Path(run_cfg.work_dir)
+        unfinished = last_checkpoint(self._folder)
         run_cfg.load_from, run_cfg.resume = unfinished, unfinished is not None
         self._stopwatch = StopwatchHook()
         self._runner = _runner(run_cfg, advance)
@@ -60,6 +61,12 @@ class TaskRun:
         with _closed_at_the_end(self._runner.visualizer):
             self._runner.train()
             return self._runner.val()
+
+    def remove_checkpoints(self) -> None:
+        """Removes what an unfinished task goes on from."""
+        for checkpoint in self._folder.glob('iter_*.pth'):
+            checkpoint.unlink()
+        (self._folder / 'last_checkpoint').unlink(missing_ok=True)
 
     def remembered(self, room: float) -> Optional[str]:
         """What was remembered of images, in words; None if nothing.
