@@ -9,7 +9,13 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
-from gslora_det.engine.hooks import ExportHook, FatesHook, ProgressHook, StopwatchHook
+from gslora_det.engine.hooks import (
+    ExportHook,
+    FatesHook,
+    MethodHook,
+    ProgressHook,
+    StopwatchHook,
+)
 from gslora_det.engine.provenance import peak_memory
 from gslora_det.engine.runner import TaskRunner
 from gslora_det.engine.unwrapped import unwrapped
@@ -87,11 +93,10 @@ class TaskRun:
         Args:
             images_a_step (int): Images that one process looks at in a step.
         """
-        runner, method = self._runner, self.model.method
+        runner = self._runner
+        images = runner.max_iters * images_a_step + self._hook(MethodHook).images_measured
         return dict(
-            seconds=round(self._stopwatch.seconds, 1),
-            images_seen=(runner.max_iters * images_a_step * runner.world_size
-                         + method.images_measured),
+            seconds=round(self._stopwatch.seconds, 1), images_seen=images * runner.world_size,
             peak_memory=peak_memory(), trainable_parameters=self.trainable,
             total_parameters=self.model.num_parameters, groups=self._hook(ExportHook).norms,
             objects=getattr(self._hook(FatesHook), 'counts', None) or None)

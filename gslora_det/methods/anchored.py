@@ -53,12 +53,12 @@ class Weighted(Anchored):
     def __init__(self, num_images: int = 64, **kwargs) -> None:
         super().__init__(**kwargs)
         require(type(self).__name__, num_images=(num_images, COUNT))
-        self.images_measured = num_images
+        self.num_images = num_images
 
     def before_task(self, detector: nn.Module, images: Images) -> None:
         """Measures the importances."""
         self.anchor.importance = importance(
-            detector, images('retain', self.images_measured),
+            detector, images('retain', self.num_images),
             lambda batch: self.measured(detector, batch), self.power)
 
     def measured(self, detector: nn.Module, batch: Batch) -> Tensor:

@@ -51,7 +51,6 @@ class Method:
             work in :meth:`before_task`.
         branches (tuple[str]): The batches that a step looks at; the others never reach
             the detector.
-        images_measured (int): Images that :meth:`before_task` looks at.
         embeds (bool): Whether it needs embeddings, which not every reader gives.
         resets_rows (bool): Whether it resets the rows of the forgotten classes in all class
             layers, so that what these no longer say proves nothing.
@@ -60,7 +59,6 @@ class Method:
     """
     trains = True
     branches: Tuple[str, ...] = ('forget', 'retain')
-    images_measured = 0
     embeds = False
     resets_rows = False
     fresh = False

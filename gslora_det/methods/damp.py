@@ -49,7 +49,6 @@ class DAMP(Method):
         self.span = span
         self.scaling = scaling
         self.num_images = num_images
-        self.images_measured = 2 * num_images
 
     def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Refuses other families."""

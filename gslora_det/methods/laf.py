@@ -70,7 +70,6 @@ class LAF(FineTuning):
         self.vae_steps = vae_steps
         self.vae_lr = vae_lr
         self.num_images = num_images
-        self.images_measured = 2 * num_images
         self.original, = self.parts = Original(cache_teachers, self),
 
     def before_task(self, detector: nn.Module, images: Images) -> None:

@@ -66,7 +66,6 @@ class LinearErasure(GSLoRA):
         self.everywhere = everywhere
         self.keep = keep
         self.num_images = num_images
-        self.images_measured = 2 * num_images
 
     def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """As GSLoRA, by default in the layers that the class is read off last."""

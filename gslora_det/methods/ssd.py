@@ -35,7 +35,6 @@ class SSD(Method):
         self.alpha = alpha
         self.lambda_ = lambda_
         self.num_images = num_images
-        self.images_measured = 2 * num_images
 
     def before_task(self, detector: nn.Module, images: Images) -> None:
         """Measures both importances and dampens."""

@@ -36,7 +36,8 @@ class Passed(NamedTuple):
 
     Attributes:
         block (EmbeddingBlock): The block.
-        notes (list[list[Tensor]]): The input of its layer and of each norm, of one call.
+        notes (list[list[Tensor]]): The input of its layer and of each norm, call by call: the last
+            is that of the embeddings, other calls of a decoder's norm of what was before them.
     """
     block: EmbeddingBlock
     notes: List[List[Tensor]]
@@ -51,6 +52,6 @@ class Passed(NamedTuple):
         """
         (inputs, ), *sums = self.notes
         scales = 1.0
-        for (given, ), norm in zip(sums, self.block.norms):
-            scales = scales * given.std(-1, unbiased=False, keepdim=True) / norm.weight
+        for given, norm in zip(sums, self.block.norms):
+            scales = scales * given[-1].std(-1, unbiased=False, keepdim=True) / norm.weight
         return inputs, scales

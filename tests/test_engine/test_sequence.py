@@ -21,6 +21,8 @@ from gslora_det.engine.record import load_record, new_record, save_record
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.engine.task_config import RunConfig, task_config
 from gslora_det.files import read_json, sha256
+from gslora_det.methods import HeadMask
+from gslora_det.registry import METHODS
 from gslora_det.weights import (
     CheckpointError,
     dataset_meta,
@@ -103,6 +105,25 @@ def test_record_says_what_was_done(finished):
         for kind in ('merged', 'adapter'):
             assert sha256(finished / task[kind]['file']) == task[kind]['sha256']
         assert set(task['metrics']['reference']) == set(task['metrics']) - {'reference'}
+
+
+@METHODS.register_module()
+class Looks(HeadMask):
+    """Looks at more images than there are."""
+
+    def before_task(self, detector, images):
+        self.seen.update({branch: sorted(sample.img_id for _, sample in images(branch, 10_000))
+                          for branch in ('forget', 'retain')})
+        self.few.append(len(list(images('retain', 2))))
+
+
+def test_a_method_measures_on_each_image_once(config, tmp_path):
+    Looks.seen, Looks.few = {}, []
+    task, = UnlearningSequence(config(tmp_path, **{
+        'method': dict(_delete_=True, type='Looks'), 'sequence.num_tasks': 1})).run()['tasks']
+    assert Looks.seen == {branch: sorted(ids) for branch, ids in task['buffers'].items()}
+    assert Looks.few == [1, 2]  # the rehearsal gives one
+    assert task['images_seen'] == sum(map(len, Looks.seen.values())) + 2
 
 
 def test_merged_file_is_a_plain_mmdet_checkpoint(finished):

@@ -153,6 +153,21 @@ def test_damp_edits_ffns_and_the_last_class_layer_of_each(detector, batches):
     assert changed - ffns <= {'bbox_head.fc_cls.weight', 'bbox_head.cls_branches.2.weight'}
 
 
+def test_linear_erasure_starts_near_the_map_in_each(detector, batches):
+    shown = {branch: list(zip(batch.images, batch.data_samples))
+             for branch, batch in zip(('forget', 'retain'), batches)}
+    method = METHODS.build(dict(type='LinearErasure', classes=CLASSES, split=SPLIT))
+    method.prepare(detector, lambda: copy.deepcopy(detector))
+    reader = reader_of(detector)
+    before, = reader.read(batches[0])
+    method.before_task(detector, lambda branch, number: shown[branch])
+    after, = reader.read(batches[0], places=before.places)
+    found = reader.labels(before) < 5
+    target = method.map(before.embeddings)[found]
+    near, far = ((each.embeddings[found] - target).norm() for each in (after, before))
+    assert near < 0.5 * far
+
+
 class OwnProposals(DINO):
 
     def pre_decoder(self, *args, **kwargs):

@@ -17,11 +17,15 @@ class MethodHook(Hook):
     Args:
         most_images (int, optional): Give a method no more images to measure on before its
             task, whatever it asks for.
+
+    Attributes:
+        images_measured (int): Images that the method was given on this process to measure on.
     """
     priority = 'VERY_HIGH'  # what others measure after a step is what the method made of it
 
     def __init__(self, most_images: Optional[int] = None) -> None:
         self.most_images = most_images
+        self.images_measured = 0
 
     def before_train(self, runner: Runner) -> None:
         if runner.iter:  # resumed: what was measured before the task is in the state
@@ -29,7 +33,9 @@ class MethodHook(Hook):
         model, most = unwrapped(runner.model), self.most_images
 
         def images(branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
-            return _images(runner, branch, number if most is None else min(number, most))
+            for each in _images(runner, branch, number if most is None else min(number, most)):
+                self.images_measured += 1
+                yield each
 
         model.method.before_task(model.detector, images)
 
@@ -43,16 +49,22 @@ class MethodHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         checkpoint['method'] = unwrapped(runner.model).method.state_dict()
+        checkpoint['images_measured'] = self.images_measured
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         unwrapped(runner.model).method.load_state_dict(checkpoint['method'])
+        self.images_measured = checkpoint['images_measured']
 
 
 def _images(runner: Runner, branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
-    """Single images of a branch, from a loader of their own: training's is not advanced."""
-    left = math.ceil(number / runner.world_size)
+    """Single images of a branch, at most so many and each once.
+
+    From a loader of their own: training's is not advanced.
+    """
+    loader = Runner.build_dataloader(_loader_of(runner.cfg.train_dataloader, branch))
+    left = math.ceil(min(number, len(loader.dataset)) / runner.world_size)
     preprocess = unwrapped(runner.model).data_preprocessor.data_preprocessor
-    for data in Runner.build_dataloader(_loader_of(runner.cfg.train_dataloader, branch)):
+    for data in loader:
         data = preprocess({key: value[branch] for key, value in data.items()}, training=True)
         for image, sample in zip(data['inputs'], data['data_samples']):
             if not left:
