@@ -166,7 +166,7 @@ def sequence_settings() -> List[str]:
 def method_options(method: type) -> List[str]:
     """The options of a method and of the classes that its ``**kwargs`` go to."""
     names = []
-    for cls in method.__mro__:
+    for cls in (cls for cls in method.__mro__ if '__init__' in vars(cls)):
         parameters = inspect.signature(cls.__init__).parameters.values()
         names += [p.name for p in parameters if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
         if not any(p.kind is p.VAR_KEYWORD for p in parameters):

@@ -115,6 +115,12 @@ def original_predictions(cfg: Config, work_dir: Path) -> Optional[Path]:
     return next(filter(Path.exists, files), None)
 
 
+def original_file(record: dict) -> Optional[str]:
+    """The file of the weights before any erasure; None where it is gone."""
+    weights = weights_before(record)
+    return weights['file'] if _is_there(weights) else None
+
+
 def known_original(cfg: Config, record: dict, earlier: Optional[dict],
                    plan: Sequence[TaskPlan]) -> Optional[dict]:
     """What the original model reached, from another sequence's record, where that tells.
@@ -135,7 +141,7 @@ def known_original(cfg: Config, record: dict, earlier: Optional[dict],
     if earlier is not None:
         if original_of(earlier) == original_of(record):
             return earlier['original']
-        return None if _is_there(weights_before(record)) else _from_classes(record, earlier, plan)
+        return None if original_file(record) else _from_classes(record, earlier, plan)
     if path is None or 'original_weights' in record:
         return None
     other = read_record(Path(path))

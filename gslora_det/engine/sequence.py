@@ -10,9 +10,9 @@ from mmengine.dist import barrier, is_main_process
 from mmengine.registry import init_default_scope
 
 from gslora_det.checks.settings import setting
+from gslora_det.engine import origin
 from gslora_det.engine.detector_labels import DetectorLabels
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED
-from gslora_det.engine.origin import check_original, original_predictions, settled_record
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.provenance import now, provenance
@@ -84,7 +84,8 @@ class UnlearningSequence:
         dataset = DATASETS.build(dict(self.cfg.val_dataloader.dataset, lazy_init=True))
         self.classes = list(dataset.metainfo['classes'])
         begun = self._found and not self._labels.pending
-        self.record = settled_record(self.cfg, self.plan, self.work_dir if begun else None)
+        self.record = origin.settled_record(self.cfg, self.plan, self.work_dir if begun else None)
+        self._teacher = origin.original_file(self.record)
         self._meta = dict(original=weights_before(self.record)['sha256'],
                           dataset_meta=dataset_meta(dataset))
 
@@ -147,7 +148,7 @@ class UnlearningSequence:
             else:
                 self.progress.step(val_batches)
             self.progress.step(sum(t.iters + val_batches for t in self.plan[:done]))
-            check_original(self.record)
+            origin.check_original(self.record)
             self.progress.say(f'original model: AP {percent(self.record["original"]["AP"])}')
             barrier()  # the main process has written what the original found
             for task in self.plan[done:]:
@@ -162,8 +163,7 @@ class UnlearningSequence:
         if is_main_process():
             kept = RunConfig(self.cfg.to_dict())
             if self._labels.facts:
-                kept.train_dataloader.dataset.ann_file = beside_config(
-                    self._labels.facts['file'])
+                kept.train_dataloader.dataset.ann_file = beside_config(self._labels.facts['file'])
             write_file(self.work_dir / CONFIG, kept.pretty_text)
             self.record['config'] = file_entry(self.work_dir, self.work_dir / CONFIG)
 
@@ -223,9 +223,9 @@ class UnlearningSequence:
             self.progress.say(f'  {objects_in_words(entry["objects"])}')
 
     def _task_config(self, task: TaskPlan, original: dict) -> Config:
-        return task_config(self.cfg, task, self.work_dir, self.classes,
-                           self._start_weights(), original, self._meta,
-                           original_predictions(self.cfg, self.work_dir))
+        return task_config(self.cfg, task, self.work_dir, self.classes, self._start_weights(),
+                           original, self._meta,
+                           origin.original_predictions(self.cfg, self.work_dir), self._teacher)
 
     def _start_weights(self) -> str:
         if not self.record['tasks']:

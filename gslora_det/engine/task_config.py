@@ -90,8 +90,8 @@ def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Con
 
 
 def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
-                weights: str, original: dict, meta: dict,
-                predictions: Optional[Path] = None) -> Config:
+                weights: str, original: dict, meta: dict, predictions: Optional[Path] = None,
+                original_weights: Optional[str] = None) -> Config:
     """The run of one task.
 
     Args:
@@ -105,6 +105,8 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         meta (dict): Stored with the merged weights, beside what the task erased.
         predictions (Path, optional): File of the original model's detections, which those of
             the task are compared with.
+        original_weights (str, optional): Checkpoint before any erasure, which teachers have;
+            ``cfg.load_from`` by default.
     """
     number = task.number
     run = _run_config(cfg, f'task_{number}', work_dir / f'task_{number}',
@@ -116,7 +118,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
     run.model = dict(
         type='UnlearningDetector', detector=cfg.model,
         method=dict(cfg.method, classes=list(classes), split=split, task=number),
-        weights=weights, original=cfg.load_from)
+        weights=weights, original=original_weights or cfg.load_from)
     run.randomness = dict(cfg.get('randomness') or {})
     run.randomness['seed'] = run.randomness.get('seed', 0) + number
     run.train_dataloader = _paired_loader(

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import torch
 from support import CHECKPOINT
 
 from gslora_det.checks.verification import verification
@@ -10,15 +11,18 @@ from gslora_det.engine.origin import split_means
 from gslora_det.engine.record import save_record
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.files import read_json, sha256
+from gslora_det.methods import HeadMask
+from gslora_det.registry import METHODS
 from gslora_det.weights import read_meta, read_weights, save_weights
 
 
 @pytest.fixture
 def later(config, tmp_path):
     """A sequence of one task that starts from merged weights."""
-    def build(weights, original=None):
+    def build(weights, original=None, **options):
         cfg = config(tmp_path / 'later', **{
-            'load_from': str(weights), 'sequence.tasks': [['Latin A']], 'sequence.pictures': 0})
+            'load_from': str(weights), 'sequence.tasks': [['Latin A']], 'sequence.pictures': 0,
+            **options})
         for key in ('order', 'num_tasks', 'classes_per_task'):
             del cfg.sequence[key]
         if original:
@@ -49,6 +53,30 @@ def test_it_is_measured_and_recorded_with_the_first_original(later, finished, tm
     assert read_meta(tmp_path / 'later/task_1/merged.pth')['original'] == sha256(CHECKPOINT)
     lines = {name: check for name, check in verification(tmp_path / 'later', metrics=False)}
     assert sha256(CHECKPOINT) in lines['original weights']()
+
+
+@METHODS.register_module()
+class Taught(HeadMask):
+    """Has a teacher."""
+
+    def prepare(self, detector, original_detector):
+        Taught.state = original_detector().state_dict()
+
+
+def test_teachers_are_the_first_original_where_it_is_there(later, earlier, tmp_path):
+    merged = earlier / 'task_2/merged.pth'
+
+    def same_as(weights):
+        return all(torch.equal(value, Taught.state[name])
+                   for name, value in read_weights(weights).items())
+
+    later(merged, method=dict(_delete_=True, type='Taught'))
+    assert same_as(CHECKPOINT) and not same_as(merged)
+    record = read_json(earlier / 'sequence.json')
+    record['weights']['file'] = str(tmp_path / 'gone.pth')
+    save_record(earlier, record)
+    later(merged, method=dict(_delete_=True, type='Taught'))
+    assert same_as(merged)
 
 
 def test_without_the_original_weights_the_record_of_its_classes_counts(
