@@ -20,7 +20,8 @@ class FewShot(Everything):
         Args:
             target (Target): What is attacked.
             shots (list[int]): Images a class.
-            steps (int): Steps of training, whatever the number of images.
+            steps (int): Full batches whose images are seen, whatever the number of shots. Images
+                that do not fill a batch are a step all the same.
             lr (float): Learning rate.
         """
         curve = []

@@ -22,6 +22,7 @@ from gslora_det.files import folder_lock, read_json, write_file, write_json
 from gslora_det.weights import check_exists
 
 _OF_AN_ATTACK = ('task', 'attack', 'setting', 'detector', 'measures', 'curve', 'seconds')
+_SETTINGS = 'settings.json'
 VALIDATION_STEPS = 60  # what an evaluation costs, in training steps; for the time left
 
 
@@ -73,11 +74,10 @@ def run_cells(comparison: Comparison, cells: Sequence[Cell],
 
 def _run(comparison: Comparison, cell: Cell, cfg: Config, folder: Path) -> bool:
     asked, script, run = settings_of(cfg), folder / 'cell.py', folder / 'run'
-    if not (script.exists() and settings_of(Config.fromfile(script)) == asked
-            and (run / 'task_1').exists()
-            and read_json(run / FILE_NAME)['weights']['sha256'] == asked['weights']):
+    if _settings(folder) != asked or not (run / 'task_1').exists():
         shutil.rmtree(run, ignore_errors=True)  # of another config, or without weights
     cfg.sequence.original = _known_original(comparison, cell, asked)
+    write_json(folder / _SETTINGS, asked)
     write_file(script, RunConfig(cfg.to_dict()).pretty_text)
     attacks = comparison.attacks(cell)
     with open(folder / 'log.txt', 'a') as log:
@@ -102,19 +102,23 @@ def _call(log: TextIO, *command) -> int:
                            stdout=log, stderr=subprocess.STDOUT)
 
 
+def _settings(folder: Path) -> Optional[dict]:
+    """What the run in the folder of a cell depends on."""
+    return read_json(folder / _SETTINGS) if (folder / _SETTINGS).exists() else None
+
+
 def _known_original(comparison: Comparison, cell: Cell, asked: dict) -> Optional[str]:
     """A record in which the same original model is measured on the same classes."""
     def request(found: dict) -> list:
-        return [found['others']] + [found['sequence'].get(key) for key in REQUEST]
+        return [found['others'], found['weights'],
+                *(found['sequence'].get(key) for key in REQUEST)]
 
     setting = cell.setting.replace(' ', '_')
-    for script in sorted((comparison.work_dir / 'runs').glob(f'{setting}__*/cell.py')):
-        path = script.with_name('run') / FILE_NAME
-        found = path.with_name('original') / PREDICTIONS  # one that measured it itself
-        record = read_json(path) if path.exists() and found.exists() else {}
-        if (record.get('original') is not None
-                and record['weights']['sha256'] == asked['weights']
-                and request(settings_of(Config.fromfile(script))) == request(asked)):
+    for folder in sorted((comparison.work_dir / 'runs').glob(f'{setting}__*')):
+        path, found = folder / 'run' / FILE_NAME, _settings(folder)
+        measured = path.with_name('original') / PREDICTIONS  # one that measured it itself
+        if (found and request(found) == request(asked) and path.exists() and measured.exists()
+                and read_json(path)['original'] is not None):
             return str(path)
     return None
 

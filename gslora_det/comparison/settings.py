@@ -10,7 +10,7 @@ from mmengine.config import Config
 from gslora_det.files import as_json, sha256
 from gslora_det.weights import fetch
 
-# Beside data, code and the weights of `load_from`: kept as it is, or as a hash.
+# Beside data, code, and the weights of `load_from` and of a method: kept as it is, or as a hash.
 SETTINGS = ('sequence', 'method', 'optim_wrapper', 'param_scheduler', 'randomness')
 HASHED = ('model', 'train_dataloader', 'val_dataloader', 'val_evaluator', 'auto_scale_lr',
           'custom_hooks')
@@ -27,7 +27,10 @@ def settings_of(cfg: Config) -> dict:
     found = as_json({key: cfg[key] for key in SETTINGS if key in cfg})
     found['sequence'].pop('original', None)
     others = json.dumps({key: cfg.get(key) for key in HASHED}, sort_keys=True, default=str)
-    weights = fetch(cfg.load_from)
-    found['weights'] = _hash(weights, weights.stat().st_mtime_ns)
+    for name, source in (('weights', cfg.load_from),
+                         ('method_weights', cfg.method.get('weights'))):
+        if source:
+            path = fetch(source)
+            found[name] = _hash(path, path.stat().st_mtime_ns)
     found['others'] = hashlib.sha256(others.encode()).hexdigest()
     return found

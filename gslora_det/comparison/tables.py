@@ -104,8 +104,9 @@ def _best(found: Dict[str, List[dict]], task: int, unranked: Sequence[str]) -> S
 def leading(found: Dict[str, List[dict]], apart: Sequence[str] = (), number: int = 4
             ) -> List[str]:
     """The methods with the highest mean H after the last task, some apart."""
-    means = {method: statistics.mean(task_values(r)['H'] for r in results)
-             for method, results in found.items() if method not in apart}
+    values = {method: [task_values(r)['H'] for r in results]
+              for method, results in found.items() if method not in apart}
+    means = {method: statistics.mean(hs) for method, hs in values.items() if None not in hs}
     return sorted(means, key=means.get, reverse=True)[:number]
 
 

@@ -10,7 +10,7 @@ def tuned(results: dict) -> Dict[str, dict]:
     """Method -> values of its grid with the highest H."""
     best = {}
     for cell, result in results.items():
-        h = task_values(result)['H']
+        h = task_values(result)['H'] or 0.0  # None where the original detects nothing
         if cell.method not in best or h > best[cell.method][0]:
             best[cell.method] = (h, cell.choice)
     return {method: choice for method, (_, choice) in best.items()}

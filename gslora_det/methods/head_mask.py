@@ -35,7 +35,10 @@ class HeadMask(Method):
         self.logit = fresh_logit(prior)
 
     def before_task(self, detector: nn.Module, images: Images) -> None:
-        """Resets the rows, for all decoder layers, levels and stages."""
+        """Resets the rows, for all decoder layers, levels and stages.
+
+        The layer that chooses a two-stage DETR's proposals keeps its own.
+        """
         mask_classes_(detector, self.forgotten, self.logit)
 
 

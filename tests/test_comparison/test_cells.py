@@ -196,10 +196,11 @@ def test_a_cell_whose_config_has_changed_is_run_again(comparison, train, tmp_pat
     assert not json.loads(leftover.with_name('sequence.json').read_text())['known']
 
 
-def test_a_cell_of_another_checkpoint_is_run_again(comparison, train, tmp_path):
+@pytest.mark.parametrize('name', ['load_from', 'method.weights'])
+def test_a_cell_of_another_checkpoint_is_run_again(comparison, train, tmp_path, name):
     weights = tmp_path / 'weights.pth'
     weights.write_bytes(b'first')
-    comparison.cfg.settings['80-5'].load_from = str(weights)
+    comparison.cfg.settings['80-5'].update({name: str(weights)})
     cells = comparison.cells(['EWC'], ['80-5'], [0])
     assert run_cells(comparison, cells, keep_weights=True) == []
     leftover = tmp_path / 'runs/80-5__EWC__0/run/leftover'

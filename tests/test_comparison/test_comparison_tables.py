@@ -182,3 +182,5 @@ def test_what_matters_is_in_colours_and_the_rest_is_grey(tmp_path, monkeypatch):
 def test_the_best_lead(tmp_path):
     found = {m: [result(h)] for m, h in dict(a=.1, b=.6, c=.5, control=.9).items()}
     assert leading(found, ['control'], 2) == ['b', 'c']
+    found['nobody knows'] = [result(None)]
+    assert leading(found, ['control'], 2) == ['b', 'c']
