@@ -7,9 +7,9 @@ method = dict(
     type='LinearErasure',
     rank=32,  # at least two directions a class of a task
     lora_alpha=32,  # updates are not scaled down
-    # By default in the last FFN: with all of the decoder's, a new head brought three times as
-    # much back. And in the class layer, which lets what is kept keep its scores: lost above 0.5
-    # were 3.2 % without it, and 1.9.
+    # By default in the last FFN: with all of the decoder's, a new head brought no less back. And
+    # in the class layer, which lets what is kept keep its scores: lost above 0.5 were 3.2 %
+    # without it, and 1.9.
     alpha=3e-4,  # as published
     erase=0.5,
     everywhere=60.0,  # with 20, a second task let a little more come back of the first
