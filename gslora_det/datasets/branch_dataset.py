@@ -13,6 +13,8 @@ BRANCHES = ('forget', 'retain')
 # What the objects are that a branch does not keep, and the regions of many.
 READINGS = dict(mixed_images=one_of('background', 'ignore', 'keep'),
                 crowds=one_of('background', 'ignore'))
+# The label of an ignored region of many objects, in which each of them lies.
+CROWD = -1
 
 
 @DATASETS.register_module()
@@ -62,9 +64,11 @@ class BranchDataset(Dataset):
     def _select(self, instances: List[dict], keep_labels: set) -> List[dict]:
         kept = []
         for instance in instances:
-            if instance['ignore_flag'] and not self.ignore_crowds:
-                continue
-            if instance['bbox_label'] in keep_labels:
+            of_branch = instance['bbox_label'] in keep_labels
+            if instance['ignore_flag']:
+                if self.ignore_crowds and (of_branch or self.ignore_others):
+                    kept.append(dict(instance, bbox_label=CROWD))
+            elif of_branch:
                 kept.append(instance)
             elif self.ignore_others:
                 kept.append(dict(instance, ignore_flag=1))

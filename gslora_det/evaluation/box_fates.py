@@ -31,8 +31,8 @@ class BoxFate(NamedTuple):
         after: Index of the unlearned model's detection of it, whatever its class, or
             of the ghost, or None.
         new_label: The class that a renamed object is found as now, else None.
-        seen: Whether some detection of the original, and of the unlearned model, lies
-            on the object, whatever its class.
+        seen: Whether some detection of the original, and of the unlearned model, is
+            matched to the object, one to one, whatever its class.
     """
 
     fate: str

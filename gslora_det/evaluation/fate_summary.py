@@ -38,14 +38,15 @@ def fate_summary(fates: Iterable[BoxFate], classes: Sequence[str], roles: Sequen
         roles: Role of each class by label, see :func:`class_roles`.
 
     Returns:
-        ``roles``: role to fate to count. ``confusion``: class to new class to count, of
-        the renamed objects. ``recall``: role to ``objects`` (their number), ``before``
-        and ``after``: the share of them on which some detection lies, whatever its
-        class; None without objects.
+        ``roles``: role to fate to count. ``found``: :func:`found_again`. ``confusion``: class to
+        new class to count, of the renamed objects. ``recall``: role to ``objects`` (their
+        number), ``before`` and ``after``: the share of them that are matched to some
+        detection, one to one, whatever its class; None without objects.
     """
     by_role: dict = {role: Counter() for role in ROLES}
     confusion: dict = defaultdict(Counter)
     seen: dict = {role: [] for role in ROLES}
+    fates = list(fates)
     for fate in fates:
         role, name = roles[fate.label], classes[fate.label]
         by_role[role][fate.fate] += 1
@@ -59,6 +60,7 @@ def fate_summary(fates: Iterable[BoxFate], classes: Sequence[str], roles: Sequen
 
     return dict(
         roles={role: dict(counts) for role, counts in by_role.items()},
+        found=found_again(fates, roles),
         confusion={name: dict(confusion[name].most_common())
                    for name in classes if name in confusion},
         recall={role: dict(objects=len(flags), before=share(flags, 0), after=share(flags, 1))

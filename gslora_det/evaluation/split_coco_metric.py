@@ -39,9 +39,10 @@ class SplitCocoMetric(CocoMetric):
     classes and, for each split, ``AP_<split>`` over all images and ``AP_<split>_reference`` over
     the images that show the split's classes. With ``original`` and the splits ``retained`` and
     ``forgotten`` it adds ``H`` and ``H_reference``. They count 100 detections an image, like
-    ``bbox_mAP``. A split without ground truth is NaN. However many splits there are, boxes are
-    matched once; where ``metric_items`` asks for no object size, for objects of all sizes only,
-    which is four times less work.
+    ``bbox_mAP``, and so does here the AP of a class, ``<class>_precision``, which MMDetection
+    gives with the most of ``proposal_nums``. A split without ground truth is NaN. However many
+    splits there are, boxes are matched once; where ``metric_items`` asks for no object size, for
+    objects of all sizes only, which is four times less work.
 
     Args:
         splits: Split name to class names, e.g. ``dict(retained=[...],
@@ -186,8 +187,7 @@ class SplitCocoMetric(CocoMetric):
 
     def _splitwise(self, coco_eval) -> dict:
         """AP of all classes and of each split, H, and a table of them in the log."""
-        # As in COCOeval's own mAP, which asks for 100 whatever `proposal_nums` says.
-        max_dets = 100 if 100 in self.proposal_nums else None
+        max_dets = self._max_dets()
         id_of = self._category_ids()
         values = {'AP': split_ap(coco_eval, self.cat_ids, 'full', max_dets)}
         rows = [['split', 'classes', 'AP', 'AP (reference)']]
@@ -214,17 +214,20 @@ class SplitCocoMetric(CocoMetric):
         """AP of each class, and MMDetection's table of them in the log."""
         name_of = {cat_id: name for name, cat_id in self._category_ids().items()}
         params, precision = coco_eval.params, coco_eval.eval['precision']
-        aps = class_ap(coco_eval)
+        aps, index = class_ap(coco_eval, self._max_dets()), params.maxDets.index(self._max_dets())
         sizes = range(1, precision.shape[3])
         rows = [['category', *STATS[:3 + len(sizes)]]]
         for column, (cat_id, ap) in enumerate(aps.items()):
-            # [IoU, recall, object size] with the most detections an image.
-            curve = precision[:, :, column, :, -1]
+            curve = precision[:, :, column, :, index]  # [IoU, recall, object size]
             parts = [curve[np.isclose(params.iouThrs, iou), :, 0] for iou in (0.5, 0.75)]
             parts += [curve[:, :, size] for size in sizes]
             rows.append([name_of[cat_id], _shown(ap), *(_shown(mean_precision(p)) for p in parts)])
         _log_table(rows)
         return {f'{name_of[cat_id]}_precision': _number(ap) for cat_id, ap in aps.items()}
+
+    def _max_dets(self) -> int:
+        """As in COCOeval's own mAP, which asks for 100 whatever ``proposal_nums`` says."""
+        return 100 if 100 in self.proposal_nums else self.proposal_nums[-1]
 
     def _category_ids(self) -> dict:
         """Class name to category id of the annotation file."""

@@ -7,6 +7,7 @@ import torch
 from mmdet.structures.bbox import bbox_overlaps
 from torch import Tensor, nn
 
+from gslora_det.datasets.branch_dataset import CROWD
 from gslora_det.readers.batch import Batch
 from gslora_det.readers.embedding_block import EmbeddingBlock
 from gslora_det.readers.prefix import Link, is_frozen
@@ -154,7 +155,7 @@ class Reader:
 
 @torch.no_grad()
 def on_ignored(boxes: Tensor, samples: Sequence) -> Optional[Tensor]:
-    """Which boxes overlap an ignored object by IoU 0.5.
+    """Which boxes overlap an ignored object by IoU 0.5, or lie by half in a crowd, as in COCO.
 
     Args:
         boxes (Tensor): In pixels, shape (images, places, 4).
@@ -167,8 +168,13 @@ def on_ignored(boxes: Tensor, samples: Sequence) -> Optional[Tensor]:
     if not any(map(len, filter(None, ignored))):
         return None
     return torch.stack([
-        (bbox_overlaps(each, objects.bboxes.to(each)) >= 0.5).any(1) if objects else
+        _covered(each, objects.bboxes.to(each), objects.labels == CROWD) if objects else
         torch.zeros_like(each[:, 0], dtype=torch.bool) for each, objects in zip(boxes, ignored)])
+
+
+def _covered(boxes: Tensor, objects: Tensor, crowd: Tensor) -> Tensor:
+    one, many = (bbox_overlaps(boxes, objects, mode) >= 0.5 for mode in ('iou', 'iof'))
+    return torch.where(crowd.to(boxes.device), many, one).any(1)
 
 
 def image_sizes(samples: Sequence, like: Tensor) -> Tensor:

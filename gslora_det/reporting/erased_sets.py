@@ -11,7 +11,7 @@ class ErasedSet(NamedTuple):
     """The classes that one task erased, and their AP (a fraction, or None) over time.
 
     Attributes:
-        task: Number of the task that erased them.
+        task: Number of the task that erased them; 0 for all that earlier sequences did.
         classes: Their names.
         before: AP in the original model.
         after: AP after each task of the sequence; None before the erasing one.
@@ -22,6 +22,11 @@ class ErasedSet(NamedTuple):
     before: float | None
     after: list[float | None]
 
+    @property
+    def left(self) -> float | None:
+        """AP after the erasing task; that of earlier sequences counts as zero."""
+        return self.after[self.task - 1] if self.task else 0.0
+
 
 def erased_sets(record) -> list[ErasedSet]:
     """One row a task: the matrix that shows whether anything comes back.
@@ -29,10 +34,13 @@ def erased_sets(record) -> list[ErasedSet]:
     Args:
         record (dict): The content of ``sequence.json``.
     """
-    tasks = record['tasks']
+    tasks, first = record['tasks'], record['original']['per_class']
+    sets = [(task['task'], task['forgotten']) for task in tasks]
+    if record.get('erased_before'):
+        sets.insert(0, (0, list(record['erased_before'])))
     return [
-        ErasedSet(task['task'], task['forgotten'],
-                  mean_ap(record['original']['per_class'], task['forgotten']),
-                  [None] * i + [mean_ap(t['per_class'], task['forgotten']) for t in tasks[i:]])
-        for i, task in enumerate(tasks)
+        ErasedSet(number, names, mean_ap(first, names),
+                  [None if each['task'] < number else mean_ap(each['per_class'], names)
+                   for each in tasks])
+        for number, names in sets
     ]

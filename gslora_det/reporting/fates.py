@@ -9,11 +9,11 @@ from gslora_det.words import plural, share
 
 MEANINGS = {
     'erased': 'of a forgotten class; the original found it, nothing finds it now',
-    'survived': 'of a forgotten class, but still found as this class',
-    'kept': 'of a retained class, and still found',
+    'survived': 'of a forgotten class, but found as this class now',
+    'kept': 'of a retained class, and found as this class now',
     'lost': 'of a retained class, but found no more',
     'renamed': 'found by the original as its class, now only under another name',
-    'missed': 'not found under its right name by the original either',
+    'missed': 'found under its right name neither by the original nor now',
     'ghost': 'not an object but a new detection, where its class has no object',
 }
 _NEVER = {'forgotten': ('kept', 'lost'), 'old': ('kept', 'lost'),
@@ -39,39 +39,29 @@ class Found(NamedTuple):
         return self.own_name / self.before if self.before else None
 
 
-def count_found(roles, *names) -> Found:
-    """Counts the objects of some roles.
+def found_forgotten(counts) -> Found:
+    """The objects of all classes forgotten so far.
 
     Args:
-        roles (dict): Role to fate to count, see ``fate_summary``.
-        names (str): The roles.
+        counts (dict): Role to what :func:`gslora_det.evaluation.found_again` counts.
     """
-    def count(*fates):
-        return sum(roles[name].get(fate, 0) for name in names for fate in fates)
-
-    own, other = count('survived', 'kept'), count('renamed')
-    return Found(own + other + count('erased', 'lost'), own, other)
+    return Found(*(counts['forgotten'][key] + counts['old'][key] for key in Found._fields))
 
 
-def found_forgotten(roles) -> Found:
-    """:func:`count_found` of all classes forgotten so far."""
-    return count_found(roles, 'forgotten', 'old')
+def found_retained(counts) -> Found:
+    """The same of the retained classes."""
+    return Found(**counts['retained'])
 
 
-def found_retained(roles) -> Found:
-    """:func:`count_found` of the retained classes."""
-    return count_found(roles, 'retained')
-
-
-def fates_in_words(roles, score_thr: float) -> str:
+def fates_in_words(summary, score_thr: float) -> str:
     """What became of the objects that the original found, in a few sentences.
 
     Args:
-        roles (dict): Role to fate to count, see ``fate_summary``.
+        summary (dict): See :func:`gslora_det.evaluation.fate_summary`.
         score_thr (float): Only detections with a score above it were counted.
     """
-    gone, kept = found_forgotten(roles), found_retained(roles)
-    missed = sum(found.get('missed', 0) for found in roles.values())
+    gone, kept = found_forgotten(summary['found']), found_retained(summary['found'])
+    objects = sum(seen['objects'] for seen in summary['recall'].values())
     return (
         f'Counting detections that the detector is reasonably sure of (score above '
         f'{score_thr:g}): of the {gone.before:,} forgotten objects in the validation images '
@@ -79,13 +69,8 @@ def fates_in_words(roles, score_thr: float) -> str:
         f'name, {gone.other_name:,} under a wrong name, and '
         f'{gone.before - gone.own_name - gone.other_name:,} not at all. Of the '
         f'{kept.before:,} retained objects that the original finds, it now finds '
-        f'{kept.own_name:,}. The original misses {missed:,} of all '
-        f'{plural(gone.before + kept.before + missed, "object")}.')
-
-
-def _of_erased(roles) -> Found:
-    """The objects of all classes erased so far, from the counts of each role."""
-    return Found(*(roles['forgotten'][key] + roles['old'][key] for key in Found._fields))
+        f'{kept.own_name:,}. The original misses {objects - gone.before - kept.before:,} of all '
+        f'{plural(objects, "object")}.')
 
 
 def objects_in_words(objects) -> str:
@@ -99,7 +84,7 @@ def objects_in_words(objects) -> str:
         f'{found["before"] - found["own_name"]:,} of {found["before"]:,} above a score of '
         f'{score_thr}' for score_thr, found in (
             (key, roles['retained']) for key, roles in objects.items()))
-    score_thr, gone = next((key, _of_erased(roles)) for key, roles in objects.items())
+    score_thr, gone = next((key, found_forgotten(roles)) for key, roles in objects.items())
     return (f'of retained objects that the original finds, lost: {lost}; of erased ones above '
             f'{score_thr}, under another name: {gone.other_name:,} of {gone.before:,}')
 
@@ -140,7 +125,7 @@ def objects_table(record) -> tuple[list[str], list[list[str]]]:
     rows = []
     for task in tasks:
         kept = [Found(**task['objects'][key]['retained']) for key in score_thrs]
-        gone = _of_erased(task['objects'][score_thrs[0]])
+        gone = found_forgotten(task['objects'][score_thrs[0]])
         rows.append([str(task['task']),
                      *(cell(found.before - found.own_name, found.before) for found in kept),
                      cell(gone.other_name, gone.before)])

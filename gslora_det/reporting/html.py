@@ -112,7 +112,7 @@ def _view(anchor: str, run: Run, heading: int) -> dict:
     plots = dict(
         retained=figures.classes_svgs(record, sorted({*classes} - {*forgotten}), 'retained'),
         forgotten=figures.classes_svgs(record, forgotten, 'forgotten'))
-    judged = verdict(record, run.gallery and run.gallery.summary['roles'], run.attacks,
+    judged = verdict(record, run.gallery and run.gallery.summary['found'], run.attacks,
                      run.gallery and run.gallery.score_thr)
     return dict(
         **_gallery_view(run.gallery, record), id=anchor, heading=heading, name=run.name,
@@ -179,7 +179,7 @@ def _gallery_view(gallery, record) -> dict:
     return dict(
         gallery=gallery, example=typical_picture(gallery), thresholds=over_thresholds(
             gallery.scores, [*record['original']['per_class']], gallery.roles, gallery.score_thr),
-        fates_in_words=fates_in_words(gallery.summary['roles'], gallery.score_thr),
+        fates_in_words=fates_in_words(gallery.summary, gallery.score_thr),
         fate_rows=fate_rows(gallery.summary), confusion=sorted(confusion, key=lambda x: -x[2]),
         gallery_classes=sorted({name for name, _ in shown}),
         gallery_fates=[fate for fate in MEANINGS if fate in {fate for _, fate in shown}],

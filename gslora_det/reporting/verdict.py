@@ -43,7 +43,7 @@ def _erasure(record, found, score_thr) -> Answer:
     rule = (f'No if at most {share(GONE, 0)} of the original is left on average and at most '
             f'{share(PARTLY_GONE, 0)} of any class, in part if at most {share(PARTLY_GONE, 0)} on '
             'average, otherwise yes.')
-    names = [name for task in record['tasks'] for name in task['forgotten']]
+    names = [name for row in erased_sets(record) for name in row.classes]
     first, last = record['original']['per_class'], record['tasks'][-1]['per_class']
     before, after = mean_ap(first, names), mean_ap(last, names)
     if (before or 0) < LEAST_AP or after is None:
@@ -101,25 +101,31 @@ def _cost(record, found, score_thr) -> Answer:
 def _stay(record) -> Answer:
     question = 'Did it stay erased during later requests?'
     rule = (f'A forgotten set comes back when it has more than {share(GONE, 0)} of its original '
-            'AP after a later request.')
+            'AP after a later request; where its own left more than that, so much more.')
+
+    def returned(after, row) -> bool:
+        limit = GONE * row.before
+        return after > limit + (row.left if row.left > limit else 0)
+
     later = [
-        (after / row.before, after, row, number)
+        (returned(after, row), after / row.before, after, row, number)
         for row in erased_sets(record) if (row.before or 0) >= LEAST_AP
-        and row.after[row.task - 1] is not None and row.after[row.task - 1] <= GONE * row.before
+        and row.left is not None and row.left <= PARTLY_GONE * row.before
         for number, after in enumerate(row.after[row.task:], row.task + 1)
     ]
-    if len(record['tasks']) == 1:
+    if not later and len(record['tasks']) == 1:
         return Answer(question, 'unknown', 'Not tested',
                       'One request was carried out: nothing came later.', rule)
     if not later:
         return Answer(question, 'unknown', 'Nothing to judge',
                       'No request before the last one erased classes that the original finds.',
                       rule)
-    left, after, row, number = max(later, key=lambda x: x[0])
-    back = len({row.task for left, _, row, _ in later if left > GONE})
+    back = len({row.task for is_back, _, _, row, _ in later if is_back})
+    _, left, after, row, number = max(later, key=lambda x: x[:2])
     text = (f'{plural(back, "set") if back else "None"} came back. The highest is AP '
-            f'{percent(after)}, {share(left)} of the original {percent(row.before)}: the set of '
-            f'request {row.task}, after request {number}.')
+            f'{percent(after)}, {share(left)} of the original {percent(row.before)}: the set '
+            + (f'of request {row.task}' if row.task else 'erased before')
+            + f', after request {number}.')
     level, word = ('bad', 'No') if back else ('good', 'Yes')
     return Answer(question, level, word, text, rule)
 
@@ -186,7 +192,7 @@ def _unfinished(record, answers) -> Verdict:
         for answer, word in zip((erasure, cost, stay, back), words)))
 
 
-def verdict(record, roles=None, attacks=(), score_thr: float = 0.3) -> Verdict:
+def verdict(record, found=None, attacks=(), score_thr: float = 0.3) -> Verdict:
     """Judges the state after the last task, over all validation images.
 
     An unfinished sequence is never called a success: its headline and its first answer say how
@@ -195,13 +201,13 @@ def verdict(record, roles=None, attacks=(), score_thr: float = 0.3) -> Verdict:
 
     Args:
         record (dict): The content of ``sequence.json`` with at least one task.
-        roles (dict, optional): Role to fate to count, see ``fate_summary``; without it only
-            AP decides.
+        found (dict, optional): Role to what :func:`gslora_det.evaluation.found_again` counts;
+            without it only AP decides.
         attacks (list[dict]): The entries of ``attacks.json``, where attacks were made.
         score_thr (float): Only detections with a score above it were counted.
     """
-    answers = (_erasure(record, roles and found_forgotten(roles), score_thr),
-               _cost(record, roles and found_retained(roles), score_thr), _stay(record),
+    answers = (_erasure(record, found and found_forgotten(found), score_thr),
+               _cost(record, found and found_retained(found), score_thr), _stay(record),
                brought_back(record, attacks))
     if so_far(record):
         return _unfinished(record, answers)

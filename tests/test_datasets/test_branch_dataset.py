@@ -51,7 +51,7 @@ def test_crowds_are_ignored_or_no_objects(glyph80, tmp_path, crowds, ignored):
     instances = dataset.dataset.data_list[1]['instances']
     one, crowd = dict(bbox_label=label, ignore_flag=0), dict(bbox_label=label, ignore_flag=1)
     kept = dataset._select([one, crowd, dict(crowd, bbox_label=label + 1)], {label})
-    assert instances and kept == [one, crowd][:1 + ignored]
+    assert instances and kept == [one, dict(crowd, bbox_label=-1)][:1 + ignored]
 
 
 def test_unknown_reading_of_mixed_images(glyph80, tmp_path):

@@ -132,10 +132,18 @@ def test_summary_counts_by_role_and_new_name():
         forgotten=dict(renamed=2, erased=1, missed=1), old=dict(missed=1),
         retained=dict(kept=1))
     assert summary['confusion'] == dict(horse=dict(cat=1, dog=1))
+    assert summary['found']['forgotten'] == dict(before=3, own_name=0, other_name=2)
     assert summary['recall'] == dict(
         forgotten=dict(objects=4, before=1, after=.5),
         old=dict(objects=1, before=0, after=0),
         retained=dict(objects=1, before=1, after=1))
+
+
+def test_what_only_the_unlearned_detector_finds_was_not_found_before():
+    truth = objects((*AT, CAT), (*ASIDE, CAT))
+    fates = box_fates(truth, found((AT, CAT, .9)), found((ASIDE, CAT, .9)), ['retained'] * 4)
+    summary = fate_summary(fates, CLASSES, ['retained'] * 4)
+    assert summary['found']['retained'] == dict(before=1, own_name=0, other_name=0)
 
 
 def coco_matches(truth, detections, by_class):

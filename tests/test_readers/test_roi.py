@@ -311,7 +311,8 @@ def test_background_on_ignored_objects_is_not_in_the_class_loss(family, pair, as
     crowds = {0: data_samples[0].gt_instances.bboxes[0],  # which regions are matched to, too
               2: torch.tensor([4., 4., 60., 64.])}
     for image, crowd in crowds.items():
-        data_samples[image].ignored_instances = InstanceData(bboxes=crowd[None])
+        data_samples[image].ignored_instances = InstanceData(
+            bboxes=crowd[None], labels=torch.zeros(1, dtype=torch.long))
     notes, of_rpn = asked(detector), []
     handle = detector.rpn_head.loss_cls.register_forward_pre_hook(
         lambda _, args, kwargs: of_rpn.append((*args, kwargs['avg_factor'])), with_kwargs=True)

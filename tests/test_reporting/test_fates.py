@@ -18,13 +18,20 @@ def recall(objects):
     return dict(objects=objects, before=1.0, after=0.5)
 
 
-def test_missed_objects_and_ghosts_do_not_count_as_found():
-    assert found_forgotten(ROLES) == Found(before=1018, own_name=1, other_name=2)
+FOUND = dict(forgotten=dict(before=1006, own_name=1, other_name=0),
+             old=dict(before=12, own_name=0, other_name=2),
+             retained=dict(before=10, own_name=7, other_name=1))
+
+
+def test_all_classes_forgotten_so_far_are_one():
+    assert found_forgotten(FOUND) == Found(before=1018, own_name=1, other_name=2)
     assert Found(0, 0, 0).share is None
 
 
 def test_sentences():
-    assert fates_in_words(ROLES, 0.3) == (
+    summary = dict(found=FOUND, recall=dict(forgotten=recall(1015), old=recall(12),
+                                            retained=recall(19)))
+    assert fates_in_words(summary, 0.3) == (
         'Counting detections that the detector is reasonably sure of (score above 0.3): of the '
         '1,018 forgotten objects in the validation images that the original finds, the detector '
         'now finds 1 under their own name, 2 under a wrong name, and 1,015 not at all. Of the 10 '

@@ -51,7 +51,8 @@ def test_headings_are_in_order(runs):
 
 def test_what_the_verdict_rests_on():
     recall = dict.fromkeys(ROLES, dict(objects=500, before=1.0, after=1.0))
-    summary = dict(confusion={}, roles=dict.fromkeys(ROLES, {}), recall=recall)
+    found = dict.fromkeys(ROLES, dict(before=500, own_name=500, other_name=0))
+    summary = dict(confusion={}, roles=dict.fromkeys(ROLES, {}), found=found, recall=recall)
     picture = Picture('1.png', [], 'data:,', 'data:,', (9, 9))
     gallery = Gallery(summary, [picture], 0.3, num_images=1200)
     start = dict(started='2026-11-20T23:59:59Z', code=dict(version='0.2.0'))

@@ -36,6 +36,9 @@ PICTURES = [
 RECALL = dict(objects=3, before=1.0, after=0.5)
 SUMMARY = dict(
     roles=dict(forgotten={'erased': 1}, old={'renamed': 1}, retained={'kept': 2, 'lost': 1}),
+    found=dict(forgotten=dict(before=1, own_name=0, other_name=0),
+               old=dict(before=1, own_name=0, other_name=1),
+               retained=dict(before=3, own_name=2, other_name=0)),
     confusion={'x': {'s': 1}}, recall=dict(forgotten=RECALL, old=RECALL, retained=RECALL))
 
 ATTACKS = [dict(

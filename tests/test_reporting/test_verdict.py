@@ -6,8 +6,9 @@ from hand_record import FAILURE, FIRST, HARM, RETURN, SUCCESS, record, unfinishe
 from gslora_det.reporting.verdict import verdict
 
 # None of 100 forgotten objects is found under its name, and all of 20 retained ones are.
-ROLES = dict(forgotten={'erased': 40}, old={'erased': 59, 'renamed': 1},
-             retained={'kept': 20, 'missed': 5})
+FOUND = dict(forgotten=dict(before=40, own_name=0, other_name=0),
+             old=dict(before=60, own_name=0, other_name=1),
+             retained=dict(before=20, own_name=20, other_name=0))
 
 
 def texts(answers):
@@ -96,22 +97,23 @@ def test_only_the_worst_of_many_classes_are_named():
 
 
 @pytest.mark.parametrize('retained, word', [
-    (dict(kept=95, lost=5), 'Hardly'), (dict(kept=94, lost=4, renamed=2), 'Noticeably'),
-    (dict(kept=84, lost=16), 'Badly'), ({}, 'Hardly'),
+    ((100, 95, 0), 'Hardly'), ((100, 94, 2), 'Noticeably'), ((100, 84, 0), 'Badly'),
+    ((0, 0, 0), 'Hardly'),
 ])
 def test_the_worse_of_ap_and_count_decides_what_is_kept(retained, word):
     # By AP, 98.3 % is kept.
-    answer = verdict(record(SUCCESS), dict(ROLES, retained=retained)).answers[1]
+    retained = dict(zip(('before', 'own_name', 'other_name'), retained))
+    answer = verdict(record(SUCCESS), dict(FOUND, retained=retained)).answers[1]
     assert answer.word == word
-    by_ap = verdict(record(HARM), ROLES).answers[1]
+    by_ap = verdict(record(HARM), FOUND).answers[1]
     assert by_ap.word == 'Badly'
     assert 'by count, 100.0 % (20 of 20 objects above a score of 0.3)' in texts([by_ap])[0]
 
 
 @pytest.mark.parametrize('survived, level', [(0, 'good'), (2, 'good'), (3, 'fair'), (21, 'bad')])
 def test_the_worse_of_ap_and_count_decides_what_is_left(survived, level):
-    old = {'erased': 59 - survived, 'renamed': 1, 'survived': survived}
-    answer = verdict(record(SUCCESS), dict(ROLES, old=old), score_thr=0.5).answers[0]
+    old = dict(before=60, own_name=survived, other_name=1)
+    answer = verdict(record(SUCCESS), dict(FOUND, old=old), score_thr=0.5).answers[0]
     assert answer.level == level
     assert (f'by count, {survived}.0 % ({survived} of 100 objects above a score of 0.5).'
             in texts([answer])[0])
@@ -132,6 +134,30 @@ def test_what_never_left_cannot_come_back():
     stayed = verdict(record(FAILURE, first=dict(FAILURE, x=0.5)))
     assert stayed.headline == 'It still detects the forgotten classes'
     assert stayed.answers[2].word == 'Nothing to judge'
+
+
+@pytest.mark.parametrize('then, word', [(0.72, 'No'), (0.039, 'Yes'), (0.041, 'No')])
+def test_what_had_left_for_the_most_part_can_come_back(then, word):
+    # 3 % of 0.8 is left after its own request; 2 % more is 0.04.
+    judged = verdict(record(dict(SUCCESS, x=then), first=dict(FIRST, x=0.024)))
+    assert judged.answers[2].word == word
+    assert ('came back' in judged.headline) == (word == 'No')
+
+
+def test_what_earlier_sequences_erased_is_judged_as_well():
+    later = record(dict(SUCCESS, e=0.7))
+    later['erased_before'] = ['e']
+    later['original'] = dict(later['original'], per_class=dict(
+        later['original']['per_class'], e=0.8))
+    later['tasks'][0]['per_class'] = dict(FIRST, e=0.0)
+    judged = verdict(later)
+    assert judged.headline == (
+        'It still detects the forgotten classes, and forgotten classes came back')
+    # (0.008 + 0.004 + 0.7) / 3 of (0.8 + 0.6 + 0.8) / 3
+    assert texts(judged.answers)[0].startswith('Left of the 4 forgotten classes: by AP, 32.4 %')
+    assert texts(judged.answers)[2].endswith('the set erased before, after request 2.')
+    one = dict(later, tasks=[dict(later['tasks'][1], task=1, forgotten=['x', '<script>'])])
+    assert verdict(one).answers[2].word == 'No'
 
 
 def test_one_request_and_nothing_to_measure():
