@@ -41,7 +41,8 @@ class BeforeAfter:
         config (str | Path): The detector's MMDetection config.
         before (str | Path): Weights of the original detector.
         after (str | Path): Weights of the unlearned one; they state what was forgotten.
-        device (str): Where they run.
+        device (str): Where :meth:`picture` runs them. Over the validation images both run on a GPU
+            where there is one.
 
     Attributes:
         classes (tuple[str]): Names of all classes, in the detector's order.

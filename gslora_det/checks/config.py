@@ -83,6 +83,21 @@ def check_config(cfg: Config) -> None:
         raise ValueError(f'{cfg.filename}: ' + '; '.join(problems))
 
 
+def check_devices(cfg: Config) -> None:
+    """Checks that this machine has what a run asks for; who only looks at it needs less.
+
+    Raises:
+        ValueError: There is no GPU, and it takes one.
+    """
+    if torch.cuda.is_available():
+        return
+    if type_name(cfg.optim_wrapper) == 'AmpOptimWrapper':
+        raise ValueError('optim_wrapper.type: AmpOptimWrapper needs a GPU: set OptimWrapper, or '
+                         'leave it to --amp, which takes bfloat16 on a CPU')
+    if cfg.val_evaluator.get('collect_device') == 'gpu':
+        raise ValueError('val_evaluator.collect_device is gpu, and there is none: leave it out')
+
+
 def _check_values(prefix: str, values: Dict[str, Any], rules: Dict[str, Rule]) -> List[str]:
     """Problems of the values that are set; None stands for a setting that is not."""
     if not isinstance(values, dict):
@@ -175,10 +190,7 @@ def method_options(method: type) -> List[str]:
 
 
 def _check_optimizer(wrapper: dict) -> List[str]:
-    amp = type_name(wrapper) == 'AmpOptimWrapper' and not torch.cuda.is_available()
-    return (['optim_wrapper.type: AmpOptimWrapper needs a GPU: set OptimWrapper, or leave it to '
-             '--amp, which takes bfloat16 on a CPU'] * amp
-            + _check_values('optim_wrapper.optimizer.', wrapper.get('optimizer') or {},
+    return (_check_values('optim_wrapper.optimizer.', wrapper.get('optimizer') or {},
                           dict(lr=POSITIVE, weight_decay=NOT_NEGATIVE))
             + _check_values('optim_wrapper.clip_grad.', wrapper.get('clip_grad') or {},
                             dict(max_norm=POSITIVE)))
@@ -219,10 +231,7 @@ def _check_evaluators(cfg: Config) -> List[str]:
         if cfg.get(key) and type_name(cfg[key]) not in ('CocoMetric', 'SplitCocoMetric')]
     if problems or not cfg.get('val_evaluator'):
         return problems
-    problems = _check_values('val_evaluator.', cfg.val_evaluator, _EVALUATOR)
-    if cfg.val_evaluator.get('collect_device') == 'gpu' and not torch.cuda.is_available():
-        problems.append('val_evaluator.collect_device is gpu, and there is none: leave it out')
-    return problems
+    return _check_values('val_evaluator.', cfg.val_evaluator, _EVALUATOR)
 
 
 def _check_auto_scale(settings: dict) -> List[str]:

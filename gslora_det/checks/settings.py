@@ -80,8 +80,9 @@ def from_detector(settings: Any) -> bool:
 
 
 def setting(settings: dict, name: str) -> Any:
-    """The value of one of the settings."""
-    return settings.get(name, getattr(SequenceSettings, name))
+    """The value of one of the settings; None stands for one that is not set."""
+    value = settings.get(name)
+    return getattr(SequenceSettings, name) if value is None else value
 
 
 def listed(cfg: dict, key: str, prefix: str = '') -> List[Tuple[str, Any]]:

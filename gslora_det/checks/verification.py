@@ -170,7 +170,10 @@ def _attacks(work_dir: Path, record: dict) -> str:
 
 
 def _request(cfg: Config, work_dir: Path, plan: List[TaskPlan]) -> str:
-    load_record(work_dir, new_record(cfg, plan, first_original(cfg)[0]))
+    expected = new_record(cfg, plan, first_original(cfg)[0])
+    known = read_record(work_dir).get('settings', {})
+    expected['settings']['processes'] = known.get('processes')  # one is enough to look at it
+    load_record(work_dir, expected)
     return 'as recorded'
 
 

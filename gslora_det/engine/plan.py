@@ -71,7 +71,7 @@ def class_splits(cfg: Config, annotations: Annotations) -> TaskSequence:
     return TaskSequence.from_config(
         annotations.classes, list(annotations.ids.values()),
         erased=[*known.get('old', ()), *known.get('forgotten', ())],
-        **{key: cfg.sequence[key] for key in REQUEST if key in cfg.sequence})
+        **{key: cfg.sequence[key] for key in REQUEST if cfg.sequence.get(key) is not None})
 
 
 def check_request(cfg: Config, labelled: bool = True

@@ -22,6 +22,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner, get_priority
 from torch.utils.data import DataLoader
 
+from gslora_det.checks.config import check_devices
 from gslora_det.checks.settings import listed, type_name
 from gslora_det.datasets.random_steps import random_steps
 from gslora_det.engine.plan import TaskPlan
@@ -73,6 +74,7 @@ def rehearse(cfg: Config, plan: List[TaskPlan], runs: Sequence[Config]) -> Rehea
         ValueError: Something cannot be built, or does not go with the rest; one line names
             the setting. Nothing is left behind.
     """
+    check_devices(cfg)
     with tempfile.TemporaryDirectory() as folder:
         run = _rehearsal_config(plan, runs[0], Path(folder))
         _visualizer(cfg, run)

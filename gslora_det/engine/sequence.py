@@ -12,7 +12,6 @@ from mmengine.registry import init_default_scope
 from gslora_det.checks.settings import setting
 from gslora_det.engine import origin
 from gslora_det.engine.detector_labels import DetectorLabels
-from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.provenance import now, provenance
@@ -72,6 +71,9 @@ class UnlearningSequence:
         if self._found and not resume:
             raise ValueError(f'{self.work_dir} holds a sequence already: add --resume '
                              'to continue it, or set another --work-dir')
+        if not self._found and (self.work_dir / 'task_1').exists():
+            raise ValueError(f'{self.work_dir} holds a task, and its record {FILE_NAME} is gone: '
+                             'restore it, or set another --work-dir')
         self._labels = DetectorLabels(cfg, self.work_dir, resume)
         with self._labels.stand_ins():
             self._settle()
@@ -85,7 +87,6 @@ class UnlearningSequence:
         self.classes = list(dataset.metainfo['classes'])
         begun = self._found and not self._labels.pending
         self.record = origin.settled_record(self.cfg, self.plan, self.work_dir if begun else None)
-        self._teacher = origin.original_file(self.record)
         self._meta = dict(original=weights_before(self.record)['sha256'],
                           dataset_meta=dataset_meta(dataset))
 
@@ -138,7 +139,7 @@ class UnlearningSequence:
         if self._labels.facts:
             self.record['labels'] = self._labels.facts
         self.record.setdefault('runs', []).append(
-            provenance((self.cfg.get('randomness') or {}).get('seed', 0)))
+            provenance((self.cfg.get('randomness') or {}).get('seed') or 0))
         self._save()  # a start that is killed at once leaves a trace
         with SequenceProgress(steps + val_batches) as self.progress, quiet():
             if self._labels.facts:
@@ -210,10 +211,7 @@ class UnlearningSequence:
         entry = dict(
             task=task.number, forgotten=list(task.split.forgotten), metrics=metrics,
             original=before, per_class=class_precisions(results, self.classes),
-            **run.facts(images), buffers=task.buffers,
-            merged=file_entry(self.work_dir, folder / MERGED))
-        if (folder / ADAPTER).exists():
-            entry['adapter'] = file_entry(self.work_dir, folder / ADAPTER)
+            **run.facts(images), buffers=task.buffers)
         self.record['tasks'].append(entry)
         self._save()
         if is_main_process():
@@ -225,7 +223,8 @@ class UnlearningSequence:
     def _task_config(self, task: TaskPlan, original: dict) -> Config:
         return task_config(self.cfg, task, self.work_dir, self.classes, self._start_weights(),
                            original, self._meta,
-                           origin.original_predictions(self.cfg, self.work_dir), self._teacher)
+                           origin.original_predictions(self.cfg, self.work_dir),
+                           origin.original_file(self.record))
 
     def _start_weights(self) -> str:
         if not self.record['tasks']:

@@ -120,7 +120,7 @@ def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
         method=dict(cfg.method, classes=list(classes), split=split, task=number),
         weights=weights, original=original_weights or cfg.load_from)
     run.randomness = dict(cfg.get('randomness') or {})
-    run.randomness['seed'] = run.randomness.get('seed', 0) + number
+    run.randomness['seed'] = (run.randomness.get('seed') or 0) + number
     run.train_dataloader = _paired_loader(
         cfg, task, str(Path(run.work_dir) / BUFFERS), run.randomness.seed)
     run.train_cfg = dict(type='IterBasedTrainLoop', max_iters=task.iters,
@@ -160,7 +160,7 @@ def _paired_loader(cfg: Config, task: TaskPlan, buffers: str, seed: int) -> dict
     branches = [
         dict(type='BranchDataset', dataset=loader['dataset'], branch=branch, keep=list(names),
              buffers=buffers,
-             **{key: settings[key] for key in READINGS if key in settings})
+             **{key: settings[key] for key in READINGS if settings.get(key) is not None})
         for branch, names in keep.items()]
     return dict(
         loader, batch_size=sum(sizes), batch_sampler=None,

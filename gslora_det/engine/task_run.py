@@ -16,7 +16,9 @@ from gslora_det.engine.hooks import (
     ProgressHook,
     StopwatchHook,
 )
+from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED
 from gslora_det.engine.provenance import peak_memory
+from gslora_det.engine.record import file_entry
 from gslora_det.engine.runner import TaskRunner
 from gslora_det.engine.unwrapped import unwrapped
 from gslora_det.weights import last_checkpoint, load_weights
@@ -88,7 +90,7 @@ class TaskRun:
                 '(sequence.cache_gib)')
 
     def facts(self, images_a_step: int) -> dict:
-        """What the record keeps of the run beside its results.
+        """What the record keeps of the run beside its results: costs, norms, counts, files.
 
         Args:
             images_a_step (int): Images that one process looks at in a step.
@@ -99,7 +101,10 @@ class TaskRun:
             seconds=round(self._stopwatch.seconds, 1), images_seen=images * runner.world_size,
             peak_memory=peak_memory(), trainable_parameters=self.trainable,
             total_parameters=self.model.num_parameters, groups=self._hook(ExportHook).norms,
-            objects=getattr(self._hook(FatesHook), 'counts', None) or None)
+            objects=getattr(self._hook(FatesHook), 'counts', None) or None,
+            **{name: file_entry(self._folder.parent, self._folder / file)
+               for name, file in (('merged', MERGED), ('adapter', ADAPTER))
+               if (self._folder / file).exists()})
 
     def _hook(self, kind: type) -> Optional[object]:
         return next((hook for hook in self._runner.hooks if isinstance(hook, kind)), None)

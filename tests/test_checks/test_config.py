@@ -4,7 +4,7 @@ import pytest
 from mmengine.config import Config
 from support import CHECKPOINT, CONFIGS
 
-from gslora_det.checks.config import check_config
+from gslora_det.checks.config import check_config, check_devices
 from gslora_det.engine.plan import make_plan
 from gslora_det.methods import Method
 from gslora_det.options import SHARE, require
@@ -38,6 +38,17 @@ def test_only_one_coco_metric_can_be_split(cfg, key, evaluator):
     cfg[key] = evaluator
     with pytest.raises(ValueError, match=f"{key} must be one dict.type='CocoMetric'"):
         check_config(cfg)
+
+
+@pytest.mark.parametrize('options, said', [
+    ({'optim_wrapper.type': 'AmpOptimWrapper'}, 'AmpOptimWrapper needs a GPU'),
+    ({'val_evaluator.collect_device': 'gpu'}, 'collect_device is gpu, and there is none')])
+def test_a_gpu_is_asked_of_who_runs_not_of_who_looks(cfg, monkeypatch, options, said):
+    monkeypatch.setattr('torch.cuda.is_available', lambda: False)
+    cfg.merge_from_dict(options)
+    check_config(cfg)
+    with pytest.raises(ValueError, match=said):
+        check_devices(cfg)
 
 
 @pytest.mark.parametrize('typo, meant', [

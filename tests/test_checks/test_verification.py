@@ -53,6 +53,13 @@ def test_an_honest_folder_passes_and_is_not_written_to(folder, verify):
     assert len([line for line in passed if 'buffers: checked, ' in line]) == 2
 
 
+def test_one_process_can_verify_what_several_did(folder, verify):
+    change(folder, lambda record: record['settings'].update(processes=2))
+    assert not verify()[1]
+    change(folder, lambda record: record['settings']['randomness'].update(seed=5))
+    assert 'randomness.seed 5, not' in str(verify()[1])
+
+
 def test_what_differs_is_named(folder, verify):
     (folder / 'config.py').write_text((folder / 'config.py').read_text() + '\n')
     adapter = folder / 'task_1/adapter.safetensors'

@@ -61,6 +61,18 @@ def test_a_plan_is_the_same_every_time(cfg):
     assert make_plan(cfg) == make_plan(cfg)
 
 
+def test_what_is_none_is_not_set(cfg, tmp_path):
+    expected = make_plan(cfg)
+    for key in ('buffer_seed', 'pictures', 'missing', 'cache_gib', 'mixed_images', 'crowds',
+                'labels', 'label_score_thr', 'checkpoint_interval'):
+        cfg.sequence[key] = None
+    cfg.randomness = dict(seed=None, deterministic=False)
+    assert make_plan(cfg) == expected
+    run = task_config(cfg, expected[0], tmp_path, list(CLASSES), 'weights.pth', {}, {})
+    assert run.randomness.seed == 1 and run.default_hooks.checkpoint.interval == 200
+    assert 'mixed_images' not in run.train_dataloader.dataset.datasets[0]
+
+
 def test_epochs_are_passes_over_the_retain_buffer(cfg):
     cfg.sequence.iters = None
     cfg.sequence.epochs = 3

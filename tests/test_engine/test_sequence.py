@@ -495,6 +495,14 @@ def test_a_second_process_is_refused(config, tmp_path):
     assert not (tmp_path / 'sequence.json').exists()
 
 
+@pytest.mark.parametrize('resume', [False, True])
+def test_tasks_of_a_sequence_whose_record_is_gone_are_not_taken_for_its_own(
+        finished, config, tmp_path, resume):
+    shutil.copytree(finished / 'task_1', tmp_path / 'task_1')
+    with pytest.raises(ValueError, match='holds a task, and its record sequence.json is gone'):
+        UnlearningSequence(config(tmp_path), resume=resume)
+
+
 def test_another_sequence_is_not_continued(finished, config):
     with pytest.raises(ValueError, match='another sequence .request differs'):
         UnlearningSequence(config(finished, **{'sequence.order': 7}), resume=True)
