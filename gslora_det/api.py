@@ -91,7 +91,7 @@ def attack(work_dir: PathLike, attacks: Optional[Sequence[str]] = None,
             the last.
         oracles (list[str], optional): For each of ``tasks``, weights of a detector that was
             trained without what was erased up to then; by default the config's.
-        seed (int): Of all that is drawn.
+        seed (int): Of all that is drawn; that of what was made before.
         cfg_options (dict, optional): Values in the run's config, by dotted names.
         controls (bool): Attack controls, too, without which what is found proves nothing.
 

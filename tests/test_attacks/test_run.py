@@ -59,7 +59,16 @@ def test_what_was_made_is_not_made_again(work_dir, monkeypatch):
     monkeypatch.setattr(AsItIs, 'run', lambda *_, **__: pytest.fail('made again'))
     attack(work_dir)
     with pytest.raises(pytest.fail.Exception):
-        attack(work_dir, seed=1)
+        attack(work_dir, tasks=(2, ))
+
+
+def test_what_was_made_with_another_seed_is_kept(work_dir):
+    attack(work_dir, seed=3, controls=False)
+    made = (work_dir / FILE_NAME).read_bytes()
+    with pytest.raises(ValueError, match='^.*/attacks.json was made with seed 3: give --seed 3, '
+                                         'or move it away to attack with seed 0$'):
+        attack(work_dir, attacks=['original head'])
+    assert (work_dir / FILE_NAME).read_bytes() == made
 
 
 def test_what_was_found_in_other_weights_does_not_count(work_dir):
