@@ -7,6 +7,7 @@ import pytest
 from mmengine.config import Config
 from support import CHECKPOINT, ROOT, run_tool
 
+import gslora_det
 from gslora_det.attacks import Material, NewHead
 from gslora_det.attacks.controls import targets
 from gslora_det.attacks.run import FILE_NAME, AttackRun, attacks_named
@@ -86,6 +87,22 @@ def test_several_tasks_and_the_first_request_alone(work_dir):
     assert 'AP_first' not in first
     assert last['AP_first'] == first['AP_forgotten']
     assert (2, 'as it is', '', 'oracle') not in entries
+
+
+def test_one_oracle_without_tasks_is_of_the_first(work_dir):
+    entries = gslora_det.attack(work_dir, ['as it is'], oracles=[str(ORACLE)])
+    assert {(entry['task'], entry['detector']) for entry in entries} == {
+        (1, 'oracle'), *((task, name) for task in (1, 2)
+                         for name in ('unlearned', 'original', 'head mask'))}
+
+
+@pytest.mark.parametrize('tasks, oracles, said', [
+    (None, 2, '2 given, for --tasks 1'), ([1, 2], 1, '1 given, for --tasks 1 2'),
+    ([1], 2, '2 given, for --tasks 1'), ([1, 1], 2, '2 given, for --tasks 1 1')])
+def test_no_oracle_is_left_out_silently(work_dir, tasks, oracles, said):
+    with pytest.raises(ValueError, match=f'^--oracles: {said}: name each task once, and .*$'):
+        gslora_det.attack(work_dir, ['as it is'], tasks, oracles * [str(ORACLE)])
+    assert not (work_dir / FILE_NAME).exists()
 
 
 def test_a_new_head_of_the_head_mask_comes_back(work_dir, monkeypatch):
