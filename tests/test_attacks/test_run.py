@@ -13,6 +13,7 @@ from gslora_det.attacks.controls import targets
 from gslora_det.attacks.run import FILE_NAME, AttackRun, attacks_named
 from gslora_det.engine.record import read_record, save_record
 from gslora_det.engine.task_config import CONFIG
+from gslora_det.files import read_json
 from gslora_det.registry import ATTACKS
 from gslora_det.weights import read_weights
 
@@ -103,6 +104,22 @@ def test_no_oracle_is_left_out_silently(work_dir, tasks, oracles, said):
     with pytest.raises(ValueError, match=f'^--oracles: {said}: name each task once, and .*$'):
         gslora_det.attack(work_dir, ['as it is'], tasks, oracles * [str(ORACLE)])
     assert not (work_dir / FILE_NAME).exists()
+
+
+def test_missing_classes_are_left_out_by_name_or_id(work_dir, glyph80):
+    record = read_record(work_dir)
+    per_class = record['tasks'][0]['per_class']
+    kept = [name for name, ap in per_class.items()
+            if ap is not None and name not in record['request'][0]]
+    missing = [name for name in kept if per_class[name] > 0][:2]
+    ids = {each['name']: each['id'] for each in
+           read_json(glyph80 / 'annotations/train.json')['categories']}
+    record['settings']['sequence']['missing'] = [missing[0], ids[missing[1]]]
+    save_record(work_dir, record)
+    expected = [per_class[name] for name in kept if name not in missing]
+    entry = found(attack(work_dir, controls=False))[1, 'as it is', '', 'unlearned']
+    assert entry['curve'][0]['AP_retained'] == pytest.approx(
+        100 * sum(expected) / len(expected), abs=0.006)
 
 
 def test_a_new_head_of_the_head_mask_comes_back(work_dir, monkeypatch):
