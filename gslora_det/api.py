@@ -90,8 +90,9 @@ def attack(work_dir: PathLike, attacks: Optional[Sequence[str]] = None,
         tasks (list[int], optional): After which requests, from 1 on; by default the first and
             the last.
         oracles (list[str], optional): For each of ``tasks``, weights of a detector that was
-            trained without what was erased up to then; by default the config's.
-        seed (int): Of all that is drawn.
+            trained without what was erased up to then; without ``tasks`` one, for the first;
+            by default the config's.
+        seed (int): Of all that is drawn; that of what was made before.
         cfg_options (dict, optional): Values in the run's config, by dotted names.
         controls (bool): Attack controls, too, without which what is found proves nothing.
 
@@ -106,11 +107,20 @@ def attack(work_dir: PathLike, attacks: Optional[Sequence[str]] = None,
     prepare_process()
     work_dir = Path(work_dir)
     cfg = load_config(work_dir / CONFIG, cfg_options)
-    oracles = oracles and dict(zip(tasks or (1, ), oracles))
+    oracles = oracles and _by_task(oracles, tasks or (1, ))
     record = AttackRun(work_dir, cfg, attacks, tasks, oracles, seed, controls).run()
     print_attacks(record)
     print(f'Attacks: {work_dir / FILE_NAME}')
     return record['attacks']
+
+
+def _by_task(oracles: Sequence[str], tasks: Sequence[int]) -> Dict[int, str]:
+    found = dict(zip(tasks, oracles))
+    if not len(found) == len(tasks) == len(oracles):
+        raise ValueError(f'--oracles: {len(oracles)} given, for --tasks '
+                         f'{" ".join(map(str, tasks))}: name each task once, and one oracle for '
+                         'each')
+    return found
 
 
 def report(work_dirs: Union[PathLike, Sequence[PathLike]], out: Optional[PathLike] = None,

@@ -13,8 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--tasks', nargs='+', type=int, metavar='N',
                         help='the tasks after which to attack (default: the first and the last)')
     parser.add_argument('--oracles', nargs='+', type=path, metavar='FILE',
-                        help='for each of --tasks, weights of a detector that was trained '
-                        "without what was erased up to then (default: the config's)")
+                        help='for each of --tasks (without them one, for task 1), weights of a '
+                        'detector that was trained without what was erased up to then '
+                        "(default: the config's)")
     parser.add_argument('--no-controls', dest='controls', action='store_false',
                         help='attack the unlearned detector alone: what is found proves nothing '
                         'without controls elsewhere')

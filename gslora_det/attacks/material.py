@@ -14,7 +14,7 @@ from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
 from gslora_det.checks.annotations import Annotations, plain_dataset
-from gslora_det.class_names import labels_of
+from gslora_det.class_names import labels_of, resolve_classes
 from gslora_det.datasets.random_steps import random_steps
 from gslora_det.datasets.selection import draw_buffer
 from gslora_det.engine.task_config import split_evaluator
@@ -32,7 +32,7 @@ class Material:
         cfg (Config): Names ``model``, ``train_dataloader``, ``val_dataloader`` and
             ``val_evaluator``.
         erased (list[str]): All classes that were erased so far.
-        unmeasured (list[str]): Retained classes that are not measured.
+        unmeasured (list): Retained classes that are not measured, by name or category id.
         first (list[str]): Those of the erased classes that are also measured alone.
         seed (int): Of all that is drawn.
         cache_gib (float): Room for what frozen modules make of images.
@@ -48,7 +48,7 @@ class Material:
             image has them.
     """
 
-    def __init__(self, cfg: Config, erased: Sequence[str], unmeasured: Sequence[str] = (),
+    def __init__(self, cfg: Config, erased: Sequence[str], unmeasured: Sequence = (),
                  first: Sequence[str] = (), seed: int = 0, cache_gib: float = 2.0) -> None:
         init_default_scope(cfg.get('default_scope', 'mmdet'))
         cfg = copy.deepcopy(cfg)
@@ -69,6 +69,8 @@ class Material:
         self.retained = [label for label in range(len(self.classes)) if label not in self.erased]
         self.measured = [label for label, name in enumerate(self.classes)
                          if shown.ids[name] in shown.boxed]
+        unmeasured = unmeasured and resolve_classes(
+            unmeasured, self.classes, list(self._annotated.ids.values()), 'missing')
         self._unmeasured, self._first = (labels_of(names, self.classes)
                                          for names in (unmeasured, first))
         self._infos = [self.train.get_data_info(i) for i in range(len(self.train))]

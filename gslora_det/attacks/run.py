@@ -53,7 +53,7 @@ class AttackRun:
         oracles (dict[int, str], optional): By task, weights of a detector that was trained
             without the classes that were erased up to then; by default the config's
             ``oracles``, a list from the first task on.
-        seed (int): Of all that is drawn.
+        seed (int): Of all that is drawn; one record is of one seed.
         controls (bool): Attack the controls, too.
 
     Raises:
@@ -84,6 +84,9 @@ class AttackRun:
         check_writable(self.work_dir / FILE_NAME)
         self.record = read_attacks(self.work_dir) or dict(
             format_version=FORMAT_VERSION, detectors={}, attacks=[])
+        for other in {entry['seed'] for entry in self.record['attacks']} - {seed}:
+            raise ValueError(f'{self.work_dir / FILE_NAME} was made with seed {other}: give '
+                             f'--seed {other}, or move it away to attack with seed {seed}')
         self._files = self._check_files()
 
     def run(self) -> dict:
@@ -119,7 +122,7 @@ class AttackRun:
         stale = {name for name in found if known.get(name, found[name]) != found[name]}
         self.record['attacks'] = [
             entry for entry in self.record['attacks']
-            if not stale.intersection(_files_of(entry['task'])) and entry['seed'] == self.seed]
+            if not stale.intersection(_files_of(entry['task']))]
         self.record['detectors'] = {**known, **found}
         return files
 

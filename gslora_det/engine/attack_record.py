@@ -54,7 +54,8 @@ def check_attacks(work_dir: Path, attacks: dict, sequence: dict) -> None:
 
 def _is_entry(entry: Any) -> bool:
     return (isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in _TEXTS)
-            and isinstance(entry.get('task'), int) and _is_number(entry.get('chance'))
+            and all(isinstance(entry.get(key), int) for key in ('task', 'seed'))
+            and _is_number(entry.get('chance'))
             and isinstance(entry.get('finds_hidden'), bool)
             and isinstance(entry.get('curve'), list)
             and all(isinstance(point, dict) and _is_number(point.get('x'))

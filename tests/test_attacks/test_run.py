@@ -7,11 +7,13 @@ import pytest
 from mmengine.config import Config
 from support import CHECKPOINT, ROOT, run_tool
 
+import gslora_det
 from gslora_det.attacks import Material, NewHead
 from gslora_det.attacks.controls import targets
 from gslora_det.attacks.run import FILE_NAME, AttackRun, attacks_named
 from gslora_det.engine.record import read_record, save_record
 from gslora_det.engine.task_config import CONFIG
+from gslora_det.files import read_json
 from gslora_det.registry import ATTACKS
 from gslora_det.weights import read_weights
 
@@ -59,7 +61,16 @@ def test_what_was_made_is_not_made_again(work_dir, monkeypatch):
     monkeypatch.setattr(AsItIs, 'run', lambda *_, **__: pytest.fail('made again'))
     attack(work_dir)
     with pytest.raises(pytest.fail.Exception):
-        attack(work_dir, seed=1)
+        attack(work_dir, tasks=(2, ))
+
+
+def test_what_was_made_with_another_seed_is_kept(work_dir):
+    attack(work_dir, seed=3, controls=False)
+    made = (work_dir / FILE_NAME).read_bytes()
+    with pytest.raises(ValueError, match='^.*/attacks.json was made with seed 3: give --seed 3, '
+                                         'or move it away to attack with seed 0$'):
+        attack(work_dir, attacks=['original head'])
+    assert (work_dir / FILE_NAME).read_bytes() == made
 
 
 def test_what_was_found_in_other_weights_does_not_count(work_dir):
@@ -77,6 +88,38 @@ def test_several_tasks_and_the_first_request_alone(work_dir):
     assert 'AP_first' not in first
     assert last['AP_first'] == first['AP_forgotten']
     assert (2, 'as it is', '', 'oracle') not in entries
+
+
+def test_one_oracle_without_tasks_is_of_the_first(work_dir):
+    entries = gslora_det.attack(work_dir, ['as it is'], oracles=[str(ORACLE)])
+    assert {(entry['task'], entry['detector']) for entry in entries} == {
+        (1, 'oracle'), *((task, name) for task in (1, 2)
+                         for name in ('unlearned', 'original', 'head mask'))}
+
+
+@pytest.mark.parametrize('tasks, oracles, said', [
+    (None, 2, '2 given, for --tasks 1'), ([1, 2], 1, '1 given, for --tasks 1 2'),
+    ([1], 2, '2 given, for --tasks 1'), ([1, 1], 2, '2 given, for --tasks 1 1')])
+def test_no_oracle_is_left_out_silently(work_dir, tasks, oracles, said):
+    with pytest.raises(ValueError, match=f'^--oracles: {said}: name each task once, and .*$'):
+        gslora_det.attack(work_dir, ['as it is'], tasks, oracles * [str(ORACLE)])
+    assert not (work_dir / FILE_NAME).exists()
+
+
+def test_missing_classes_are_left_out_by_name_or_id(work_dir, glyph80):
+    record = read_record(work_dir)
+    per_class = record['tasks'][0]['per_class']
+    kept = [name for name, ap in per_class.items()
+            if ap is not None and name not in record['request'][0]]
+    missing = [name for name in kept if per_class[name] > 0][:2]
+    ids = {each['name']: each['id'] for each in
+           read_json(glyph80 / 'annotations/train.json')['categories']}
+    record['settings']['sequence']['missing'] = [missing[0], ids[missing[1]]]
+    save_record(work_dir, record)
+    expected = [per_class[name] for name in kept if name not in missing]
+    entry = found(attack(work_dir, controls=False))[1, 'as it is', '', 'unlearned']
+    assert entry['curve'][0]['AP_retained'] == pytest.approx(
+        100 * sum(expected) / len(expected), abs=0.006)
 
 
 def test_a_new_head_of_the_head_mask_comes_back(work_dir, monkeypatch):

@@ -129,8 +129,8 @@ def test_metrics_that_were_not_measured_are_found(folder, verify):
 
 def test_attacks_are_of_the_sequences_own_weights(folder, verify):
     record = read_json(folder / 'sequence.json')
-    entries = [dict(task=task, attack=attack, setting='', detector=detector, x_title='',
-                    measures='AP_forgotten', chance=0.0, finds_hidden=False, curve=[])
+    entries = [dict(task=task, attack=attack, setting='', detector=detector, seed=0,
+                    x_title='', measures='AP_forgotten', chance=0.0, finds_hidden=False, curve=[])
                for task, attack, detector in (
                    (1, 'a', 'unlearned'), (1, 'a', 'original'), (1, 'b', 'unlearned'),
                    (2, 'a', 'unlearned'))]
