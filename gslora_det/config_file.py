@@ -7,11 +7,14 @@ import torch
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 
+from gslora_det.datasets.branch_dataset import BRANCHES
 from gslora_det.files import BROUGHT, expand_home
 from gslora_det.options import in_one_line
 from gslora_det.recipe import complete
 
 _PACKAGE = 'gslora_det'
+# Of a ``sequence`` and of its buffers: of each pair one is set.
+_EITHER = (('iters', 'epochs'), ('fraction', 'shots'))
 # MMEngine then finds ``gslora_det::…``, in ``_base_`` too, among what the package brings.
 MODULE2PACKAGE.setdefault(_PACKAGE, _PACKAGE)
 
@@ -56,6 +59,10 @@ def override(cfg: Config, cfg_options: Optional[Dict[str, Any]] = None,
              work_dir: Optional[str] = None, launcher: str = 'none') -> Config:
     """Completes a config in place as MMDet's tools do.
 
+    An option also takes the place of what the config, or its recipe, says in another way:
+    ``sequence.epochs`` that of ``sequence.iters``, and ``shots`` of a buffer that of
+    ``fraction``.
+
     Args:
         cfg (Config): The config.
         cfg_options (dict, optional): Values by dotted names.
@@ -66,6 +73,9 @@ def override(cfg: Config, cfg_options: Optional[Dict[str, Any]] = None,
         ValueError: An option does not fit.
     """
     try:
+        asked = Config()
+        asked.merge_from_dict(cfg_options or {})
+        _give_way(cfg.get('sequence'), asked.get('sequence'))
         cfg.merge_from_dict(cfg_options or {})
     except Exception as error:  # MMEngine's, of many kinds
         raise ValueError(f'--cfg-options do not fit {cfg.filename}: {in_one_line(error)}'
@@ -81,6 +91,18 @@ def override(cfg: Config, cfg_options: Optional[Dict[str, Any]] = None,
     elif not cfg.get('work_dir'):
         cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
     return cfg
+
+
+def _give_way(settings: Any, asked: Any) -> None:
+    """Takes out of settings what others say in another way."""
+    if not isinstance(settings, dict) or not isinstance(asked, dict):
+        return
+    for pair in _EITHER:
+        for one, other in (pair, pair[::-1]):
+            if asked.get(one) is not None and asked.get(other) is None:
+                settings.pop(other, None)
+    for branch in BRANCHES:
+        _give_way(settings.get(branch), asked.get(branch))
 
 
 def load_config(config: str, cfg_options: Optional[Dict[str, Any]] = None,

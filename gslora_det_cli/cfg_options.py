@@ -5,7 +5,6 @@ the number 7 and ``'Latin M'`` the word LatinM.
 """
 
 import argparse
-import ast
 import re
 from typing import Any, List
 
@@ -38,10 +37,11 @@ class CfgOptions(argparse.Action):
 
 
 def parse_value(text: str) -> Any:
-    """The value of an option.
+    r"""The value of an option.
 
     ``[a, b]`` and ``a,b`` are lists and ``(a, b)`` is a tuple, nested as deep as needed. What
-    stands in quotes is that text, whatever it is. Of the rest, what reads as a number, True,
+    stands in quotes is that text, whatever it is: ``'C:\new'`` is a folder, and a backslash only
+    says that a quote or a backslash after it is meant. Of the rest, what reads as a number, True,
     False or None is that; anything else is text, its inner spaces included.
 
     Raises:
@@ -79,7 +79,7 @@ def _scalar(text: str) -> Any:
     if text[:1] in ('"', "'"):
         if not re.fullmatch(_QUOTED, text, re.S):
             raise ValueError(f'the quotes of {text} do not match')
-        return ast.literal_eval(text)
+        return re.sub(r'''\\(["'\\])''', r'\1', text[1:-1])
     if re.match(r'(dict\(|\{)', text):
         raise ValueError('dicts cannot be given here; set their parts, as KEY.name=… or, in a '
                          'list, KEY.0.name=… (a name that looks like one needs quotes)')

@@ -27,6 +27,7 @@ def check(args: argparse.Namespace) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    from gslora_det.checks.annotations import plain_dataset
     from gslora_det.config_file import load_config
     from gslora_det.engine.plain import evaluate, settle_test_data
     from gslora_det.files import check_writable
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
             raise ValueError(f'--tta needs tta_model and tta_pipeline in {args.config}')
         settle_test_data(cfg)
         cfg.model = dict(**cfg.tta_model, module=cfg.model)
-        cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
+        plain_dataset(cfg.test_dataloader, 'test_dataloader').pipeline = cfg.tta_pipeline
     if args.show or args.show_dir:
         cfg.default_hooks = cfg.get('default_hooks') or {}
         cfg.default_hooks.visualization = dict(

@@ -39,19 +39,26 @@ def run(args: argparse.Namespace) -> None:
 
 
 def set_flags(cfg, args: argparse.Namespace) -> None:
-    """Puts ``--amp`` and ``--auto-scale-lr`` into a config."""
+    """Puts ``--amp`` and ``--auto-scale-lr`` into a config.
+
+    Raises:
+        ValueError: It has not what they change.
+    """
     import torch
 
+    if args.amp and not isinstance(cfg.get('optim_wrapper'), dict):
+        raise ValueError(f'--amp needs optim_wrapper=dict(…) in {args.config}')
     if args.amp and torch.cuda.is_available():
         cfg.optim_wrapper.type = 'AmpOptimWrapper'
         cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
     elif args.amp:
         cfg.optim_wrapper.type = 'Bf16OptimWrapper'
     if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        scaled = cfg.get('auto_scale_lr')
+        if not isinstance(scaled, dict) or 'base_batch_size' not in scaled:
             raise ValueError('--auto-scale-lr needs auto_scale_lr=dict(base_batch_size=…) '
                              f'in {args.config}')
-        cfg.auto_scale_lr.enable = True
+        scaled.enable = True
 
 
 def run_sequence(cfg, resume) -> None:

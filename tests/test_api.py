@@ -7,9 +7,10 @@ import pytest
 from support import CHECKPOINT
 
 import gslora_det
-from gslora_det.config_file import read_config
+from gslora_det.checks.config import check_config
+from gslora_det.config_file import override, read_config
 from gslora_det.files import read_json, sha256
-from gslora_det.recipe import set_request
+from gslora_det.recipe import set_request, settings_by_name
 from gslora_det.weights import read_meta
 
 SMALL = {'iters': 2, 'pictures': 0, 'sequence.forget.batch_size': 2,
@@ -84,6 +85,36 @@ def test_every_family_has_its_recipe(detector, method, beta, rate):
     assert (cfg.method.type, cfg.method.get('beta')) == (method, beta)
     assert cfg.optim_wrapper.optimizer.lr == rate
     assert cfg.sequence.tasks == [[3]] and cfg.load_from == 'my.pth'
+
+
+def with_recipe(config, **settings):
+    cfg = read_config(config)
+    set_request(cfg, 'my.pth', ['digit 7'])
+    return override(cfg, settings_by_name(cfg, settings))
+
+
+@pytest.mark.parametrize('forget', [
+    {'sequence.forget.shots': 20}, {'forget': dict(shots=20)},
+    {'sequence.forget.shots': 20, 'sequence.forget.fraction': None}])
+def test_a_setting_takes_the_place_of_the_recipes_other_way(plain_config, forget):
+    recipe = with_recipe(plain_config).sequence
+    assert recipe.iters and recipe.forget.fraction
+    cfg = with_recipe(plain_config, epochs=3, **forget)
+    check_config(cfg)
+    asked = cfg.sequence
+    assert (asked.get('iters'), asked.epochs) == (None, 3)
+    assert (asked.forget.get('fraction'), asked.forget.shots) == (None, 20)
+    assert asked.forget.batch_size == recipe.forget.batch_size
+    assert asked.retain == recipe.retain
+
+
+def test_both_ways_at_once_are_still_refused_and_none_is_no_way(plain_config):
+    assert with_recipe(plain_config, epochs=None).sequence.iters
+    both = with_recipe(plain_config, iters=3, epochs=3,
+                       **{'sequence.retain.shots': 2, 'sequence.retain.fraction': 0.1})
+    assert both.sequence.retain.fraction == 0.1
+    with pytest.raises(ValueError, match='sequence needs either iters'):
+        check_config(both)
 
 
 def test_a_model_that_cannot_be_built_is_said_in_one_line(tmp_path):

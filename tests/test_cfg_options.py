@@ -14,6 +14,8 @@ from gslora_det_cli.cfg_options import CfgOptions, parse_value
     (r"['a\'b']", ["a'b"]), ("[' x ']", [' x ']), ('[ x ]', ['x']),
     ('[sign (new)]', ['sign (new)']), ("['true', 'None', 'nan', '1e3']",
                                       ['true', 'None', 'nan', '1e3']),
+    (r"'C:\users\new\x.pth'", r'C:\users\new\x.pth'), (r"['C:\\a\\', '\N']", ['C:\\a\\', r'\N']),
+    ('"a\nb"', 'a\nb'), (r'"\""', '"'),
     ('[７, köpfe, 猫]', ['７', 'köpfe', '猫']), ('007', '007'), ("'7'", '7'),
     ('/my data/a b.pth', '/my data/a b.pth'), ('a=b', 'a=b'), ('', ''),
     # As MMEngine has them:

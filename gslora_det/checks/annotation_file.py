@@ -52,7 +52,7 @@ def check_annotations(coco: Any, path: Any, classes: Sequence[str]) -> List[str]
     for name in dict.fromkeys(classes):
         if classes.count(name) > 1:
             wrong.add('classes of the data set that are named twice', name)
-        if isinstance(name, str) and name.splitlines() not in ([], [name]):
+        if name.splitlines() not in ([], [name]):
             wrong.add('classes whose name has a line break', name)
         if name not in names:
             wrong.add('classes that are not among the categories, so that '

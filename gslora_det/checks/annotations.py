@@ -10,10 +10,10 @@ from gslora_det.checks.image_files import check_images
 from gslora_det.checks.settings import type_name
 from gslora_det.datasets.selection import images_by_class
 from gslora_det.files import read_json
-from gslora_det.options import in_one_line
+from gslora_det.options import STRINGS, in_one_line
 
-# They show images more often; a buffer is drawn from what they repeat.
-_REPEATING = ('RepeatDataset', 'ClassBalancedDataset')
+# They show images more often; a buffer is drawn from what they repeat. Each has a setting.
+_REPEATING = dict(RepeatDataset='times', ClassBalancedDataset='oversample_thr')
 
 
 def plain_dataset(loader: dict, name: str) -> dict:
@@ -24,15 +24,22 @@ def plain_dataset(loader: dict, name: str) -> dict:
         name (str): What an error calls it.
 
     Raises:
-        ValueError: The data set mixes or joins others; one line says what to set instead.
+        ValueError: The data set mixes or joins others, or a wrapper has a setting of the one
+            inside; one line says what to set instead.
     """
-    dataset = loader['dataset']
+    dataset, place = loader['dataset'], f'{name}.dataset'
     while type_name(dataset) in _REPEATING and isinstance(dataset.get('dataset'), dict):
-        dataset = dataset['dataset']
+        kind = type_name(dataset)
+        lost = [key for key in dataset
+                if key not in ('type', '_scope_', 'dataset', 'lazy_init', _REPEATING[kind])]
+        if lost:
+            raise ValueError(f'{place}.{lost[0]} is set on a {kind}, which has no such setting: '
+                             f'set {place}.dataset.{lost[0]}')
+        dataset, place = dataset['dataset'], f'{place}.dataset'
     inner = [key for key in ('dataset', 'datasets') if key in dataset]
     if inner:
         raise ValueError(
-            f'{name}.dataset is a {type_name(dataset)}: buffers are drawn from one data set '
+            f'{place} is a {type_name(dataset)}: buffers are drawn from one data set '
             f'with an annotation file of its own: set {name}.dataset to the one inside, '
             + ('with a pipeline that mixes no images' if inner == ['dataset'] else
                'or to one whose annotation file joins theirs'))
@@ -68,7 +75,7 @@ class Annotations:
         if not hasattr(dataset, 'ann_file'):
             raise ValueError(f'data set {dataset_cfg.get("type")} has no annotation file')
         ann_file, self.classes = Path(dataset.ann_file), dataset.metainfo.get('classes')
-        if not isinstance(self.classes, (list, tuple)):  # ('dog') is no tuple
+        if not STRINGS.holds(self.classes):  # ('dog') is no tuple
             raise ValueError(f'the data set of {ann_file} has classes={self.classes!r}, which is '
                              "no list of names: set metainfo=dict(classes=['…'])")
         if not ann_file.is_file():

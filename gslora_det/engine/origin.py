@@ -52,9 +52,7 @@ def first_original(cfg: Config) -> Tuple[Optional[dict], Optional[dict]]:
     if record is not None:
         weights = weights_before(record)
     elif named is not None:
-        if not exists(named):
-            raise ValueError(f'sequence.original: {named} does not exist')
-        weights = dict(file=named, sha256=sha256(fetch(named)))
+        weights = _weights(named)
     else:
         raise ValueError(
             f'{cfg.load_from} has forgotten {len(erased)} classes already, and harm is measured '
@@ -67,6 +65,13 @@ def first_original(cfg: Config) -> Tuple[Optional[dict], Optional[dict]]:
             f'and {cfg.load_from} was made from weights of {wanted[:12]}…: set sequence.original '
             'to those, or to the sequence.json of the run that began with them')
     return weights, record
+
+
+def _weights(named: str) -> dict:
+    """File and sha256 of the weights that are named."""
+    if not exists(named):
+        raise ValueError(f'sequence.original: {named} does not exist')
+    return dict(file=named, sha256=sha256(fetch(named)))
 
 
 def _record(named: Optional[str], merged: str) -> Optional[dict]:
@@ -135,7 +140,7 @@ def known_original(cfg: Config, record: dict, earlier: Optional[dict],
         dict: As ``record['original']``; None where it has to be measured.
 
     Raises:
-        ValueError: The record that is named is about something else.
+        ValueError: The record or the weights that are named are about something else.
     """
     path = cfg.sequence.get('original')
     if earlier is not None:
@@ -144,7 +149,12 @@ def known_original(cfg: Config, record: dict, earlier: Optional[dict],
         return None if original_file(record) else _from_classes(record, earlier, plan)
     if path is None or 'original_weights' in record:
         return None
-    other = read_record(Path(path))
+    other = _record(path, cfg.load_from)
+    if other is None:  # weights: those that the sequence starts from tell nothing new
+        if _weights(path)['sha256'] != record['weights']['sha256']:
+            raise ValueError(f'sequence.original: {path} has another sha256 than {cfg.load_from}, '
+                             'from which nothing was erased before: leave sequence.original out')
+        return None
     if original_of(other) != original_of(record):
         raise ValueError(f'sequence.original: {path} is about other classes, weights or data: '
                          'leave it out')

@@ -55,7 +55,11 @@ def merged(cfg: Config, weights: str, adapters: Sequence[str] = ()) -> Tuple[nn.
     Raises:
         CheckpointError: A file does not fit the detector, or an adapter was trained on other
             weights than those it would be folded into.
+        ValueError: The config has no detector or no data set.
     """
+    if not cfg.get('model') or not (cfg.get('val_dataloader') or {}).get('dataset'):
+        raise ValueError(f'{cfg.filename} needs model and val_dataloader, whose data set names '
+                         'the classes: set both, or give the config that trained the detector')
     check_exists(weights)
     detector = MODELS.build(copy.deepcopy(cfg.model))  # MMDet writes into its config
     load_weights(detector, weights)

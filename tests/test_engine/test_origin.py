@@ -109,6 +109,21 @@ def test_where_nothing_tells_the_original_it_is_asked_for(later, earlier, finish
     assert not (tmp_path / 'later').exists()
 
 
+def test_weights_from_which_nothing_was_erased_are_their_own_original(later, tmp_path):
+    plain = later(CHECKPOINT)
+    copied = shutil.copy(CHECKPOINT, tmp_path / 'copy.pth')
+    for original in (CHECKPOINT, copied):
+        record = later(CHECKPOINT, original).record
+        assert record['original'] is None and 'original_weights' not in record
+        assert record['weights'] == plain.record['weights']
+    save_weights(read_weights(CHECKPOINT), tmp_path / 'other.pth', {})
+    for name, message in (('other.pth', 'has another sha256 than .* leave sequence.original out'),
+                          ('gone.pth', 'does not exist')):
+        with pytest.raises(ValueError, match=f'^sequence.original: .*{name} {message}$'):
+            later(CHECKPOINT, tmp_path / name)
+    assert not (tmp_path / 'later').exists()
+
+
 def test_means_leave_out_what_was_not_measured(finished):
     class Split:
         retained, forgotten, old, missing = 'ab', 'c', 'd', ''
