@@ -66,6 +66,8 @@ class SplitCocoMetric(CocoMetric):
             super().__init__(*args, **kwargs)
         if self._coco_api is not None:
             number_annotations(self._coco_api)
+        # As in COCOeval's own mAP, which asks for 100 whatever `proposal_nums` says.
+        self._max_dets = 100 if 100 in self.proposal_nums else self.proposal_nums[-1]
         self.splits = dict(splits or {})
         self.original = dict(original or {})
         if self.splits and 'bbox' not in self.metrics:
@@ -187,15 +189,14 @@ class SplitCocoMetric(CocoMetric):
 
     def _splitwise(self, coco_eval) -> dict:
         """AP of all classes and of each split, H, and a table of them in the log."""
-        max_dets = self._max_dets()
         id_of = self._category_ids()
-        values = {'AP': split_ap(coco_eval, self.cat_ids, 'full', max_dets)}
+        values = {'AP': split_ap(coco_eval, self.cat_ids, 'full', self._max_dets)}
         rows = [['split', 'classes', 'AP', 'AP (reference)']]
         rows.append(['all', len(self.cat_ids), _shown(values['AP']), ''])
         for name, names in self.splits.items():
             # An annotation file may lack a class of the data set: no ground truth.
             cat_ids = [id_of[each] for each in names if each in id_of]
-            full, reference = (split_ap(coco_eval, cat_ids, protocol, max_dets)
+            full, reference = (split_ap(coco_eval, cat_ids, protocol, self._max_dets)
                                for protocol in PROTOCOLS)
             values[f'AP_{name}'], values[f'AP_{name}_reference'] = full, reference
             rows.append([name, len(names), _shown(full), _shown(reference)])
@@ -214,7 +215,7 @@ class SplitCocoMetric(CocoMetric):
         """AP of each class, and MMDetection's table of them in the log."""
         name_of = {cat_id: name for name, cat_id in self._category_ids().items()}
         params, precision = coco_eval.params, coco_eval.eval['precision']
-        aps, index = class_ap(coco_eval, self._max_dets()), params.maxDets.index(self._max_dets())
+        aps, index = class_ap(coco_eval, self._max_dets), params.maxDets.index(self._max_dets)
         sizes = range(1, precision.shape[3])
         rows = [['category', *STATS[:3 + len(sizes)]]]
         for column, (cat_id, ap) in enumerate(aps.items()):
@@ -224,10 +225,6 @@ class SplitCocoMetric(CocoMetric):
             rows.append([name_of[cat_id], _shown(ap), *(_shown(mean_precision(p)) for p in parts)])
         _log_table(rows)
         return {f'{name_of[cat_id]}_precision': _number(ap) for cat_id, ap in aps.items()}
-
-    def _max_dets(self) -> int:
-        """As in COCOeval's own mAP, which asks for 100 whatever ``proposal_nums`` says."""
-        return 100 if 100 in self.proposal_nums else self.proposal_nums[-1]
 
     def _category_ids(self) -> dict:
         """Class name to category id of the annotation file."""
