@@ -168,7 +168,8 @@ grids = {
            + _choices('alpha others', (10.0, 'ignore'), (100.0, 'ignore'), (1000.0, 'ignore'),
                       (10000.0, 'ignore'), (100.0, 'keep'), (10.0, 'keep'), (30.0, 'keep'),
                       (300.0, 'keep'), (1000.0, 'keep'))
-           + _choices('alpha others num_images', (100.0, 'keep', 256), (100.0, 'keep', 1000)),
+           + _choices('alpha others num_images', (100.0, 'keep', 256), (100.0, 'keep', 1000),
+                      (30.0, 'keep', 1000), (300.0, 'keep', 1000)),
     'L2': _choices('lr weight relabel', (1e-3, 0.01, 'random'), (3e-3, 0.01, 'random'),
                    (1e-2, 0.01, 'random'), (1e-3, 1.0, 'random'), (3e-3, 0.01, 'sink'),
                    (3e-2, 0.01, 'random'), (1e-2, 0.001, 'random'), (1e-2, 0.01, 'background'))
@@ -257,5 +258,7 @@ grids = {
                       (3e-3, 1.0, 'ignore'), (1e-3, 1.0, 'background')),
     'DAMP': _choices('span others', (1.0, 'ignore'), (0.6, 'ignore'), (0.4, 'ignore'),
                      (0.2, 'ignore'), (0.1, 'ignore'), (0.2, 'keep'), (0.05, 'ignore'),
-                     (0.02, 'ignore')),
+                     (0.02, 'ignore'))
+            + _choices('span others scaling strength', (0.05, 'ignore', 'uniform', 1.0),
+                       (0.05, 'ignore', 'uniform', 0.5)),
 }
