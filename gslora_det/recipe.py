@@ -59,15 +59,22 @@ def complete(cfg: Config) -> None:
     if not isinstance(asked, dict) or not cfg.get('model') or 'method' in cfg:
         return
     recipe = Config.fromfile(BROUGHT / f'configs/_base_/methods/{_recommended(cfg)}.py')
+    asked = _given(asked)
     for branch in BRANCHES:  # shots instead of a fraction, for example
         if isinstance(asked.get(branch), dict):
-            asked[branch].setdefault('batch_size', recipe.sequence[branch].batch_size)
+            asked[branch] = dict(dict(batch_size=recipe.sequence[branch].batch_size),
+                                 **_given(asked[branch]))
     if 'epochs' in asked:
         del recipe.sequence['iters']
     recipe.sequence = dict(recipe.sequence, **asked)
     cfg.custom_hooks = []  # of the detector's own training, such as a mean of its weights
     for key, value in recipe.items():
         cfg[key] = value
+
+
+def _given(settings: dict) -> dict:
+    """Those that are set; None stands for one that is not."""
+    return {key: value for key, value in settings.items() if value is not None}
 
 
 def _recommended(cfg: Config) -> str:

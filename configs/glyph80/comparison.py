@@ -17,7 +17,7 @@ seeds.update({'80-10x7': 2, '80-5, no annotations': 1})
 # ... or background for all, as in the authors' code, with the values that were best at first.
 _few = dict(_delete_=True, shots=4, per='class', batch_size=8)
 _first_values = dict(
-    SSD=dict(method=dict(alpha=10000.0)),
+    SSD=dict(method=dict(_delete_=True, type='SSD', alpha=10000.0)),
     LwF=dict(method=dict(weight=0.00005)),
     SCRUB=dict(method=dict(
         _delete_=True, type='SCRUB', weight=0.01, cache_teachers=True)),
@@ -81,7 +81,7 @@ methods = {
     'GradientAscent': _trained(3e-6, 'ignore', type='GradientAscent'),
     'RandomDrop': dict(method=dict(_delete_=True, type='RandomDrop', rate=0.05)),
     'HeadMask': dict(method=dict(_delete_=True, type='HeadMask')),
-    'SSD': dict(method=dict(_delete_=True, type='SSD', alpha=100.0),
+    'SSD': dict(method=dict(_delete_=True, type='SSD', alpha=30.0, num_images=1000),
                 sequence=dict(mixed_images='keep')),
     'L2': _trained(1e-2, 'keep', type='L2', relabel='random', weight=0.01),
     'EWC': _trained(1e-3, type='EWC', relabel='random', weight=1.0),
@@ -169,7 +169,8 @@ grids = {
                       (10000.0, 'ignore'), (100.0, 'keep'), (10.0, 'keep'), (30.0, 'keep'),
                       (300.0, 'keep'), (1000.0, 'keep'))
            + _choices('alpha others num_images', (100.0, 'keep', 256), (100.0, 'keep', 1000),
-                      (30.0, 'keep', 1000), (300.0, 'keep', 1000)),
+                      (30.0, 'keep', 1000), (300.0, 'keep', 1000), (10.0, 'keep', 1000),
+                      (30.0, 'ignore', 1000)),
     'L2': _choices('lr weight relabel', (1e-3, 0.01, 'random'), (3e-3, 0.01, 'random'),
                    (1e-2, 0.01, 'random'), (1e-3, 1.0, 'random'), (3e-3, 0.01, 'sink'),
                    (3e-2, 0.01, 'random'), (1e-2, 0.001, 'random'), (1e-2, 0.01, 'background'))

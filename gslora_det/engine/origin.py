@@ -120,10 +120,23 @@ def original_predictions(cfg: Config, work_dir: Path) -> Optional[Path]:
     return next(filter(Path.exists, files), None)
 
 
-def original_file(record: dict) -> Optional[str]:
-    """The file of the weights before any erasure; None where it is gone."""
-    weights = weights_before(record)
-    return weights['file'] if _is_there(weights) else None
+def teacher_file(record: dict) -> str:
+    """The file of the weights that teachers have, noted in the record of a later sequence.
+
+    Those before any erasure, or where they are gone those that the sequence starts from.
+
+    Raises:
+        ValueError: The sequence was begun with others, which are gone.
+    """
+    if 'original_weights' not in record:
+        return record['weights']['file']
+    before = weights_before(record)
+    found = before if _is_there(before) else record['weights']
+    begun = record.setdefault('teacher', found)
+    if begun['sha256'] != found['sha256']:
+        raise ValueError(f'{begun["file"]}, which this sequence was begun with as a teacher, is '
+                         'gone: restore it')
+    return found['file']
 
 
 def known_original(cfg: Config, record: dict, earlier: Optional[dict],
@@ -146,7 +159,7 @@ def known_original(cfg: Config, record: dict, earlier: Optional[dict],
     if earlier is not None:
         if original_of(earlier) == original_of(record):
             return earlier['original']
-        return None if original_file(record) else _from_classes(record, earlier, plan)
+        return None if _is_there(weights_before(record)) else _from_classes(record, earlier, plan)
     if path is None or 'original_weights' in record:
         return None
     other = _record(path, cfg.load_from)

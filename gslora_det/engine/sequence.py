@@ -87,6 +87,7 @@ class UnlearningSequence:
         self.classes = list(dataset.metainfo['classes'])
         begun = self._found and not self._labels.pending
         self.record = origin.settled_record(self.cfg, self.plan, self.work_dir if begun else None)
+        self._teacher = origin.teacher_file(self.record)
         self._meta = dict(original=weights_before(self.record)['sha256'],
                           dataset_meta=dataset_meta(dataset))
 
@@ -223,8 +224,7 @@ class UnlearningSequence:
     def _task_config(self, task: TaskPlan, original: dict) -> Config:
         return task_config(self.cfg, task, self.work_dir, self.classes, self._start_weights(),
                            original, self._meta,
-                           origin.original_predictions(self.cfg, self.work_dir),
-                           origin.original_file(self.record))
+                           origin.original_predictions(self.cfg, self.work_dir), self._teacher)
 
     def _start_weights(self) -> str:
         if not self.record['tasks']:

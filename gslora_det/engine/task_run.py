@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Callable, Iterator, Optional
 
 from mmengine.config import Config
+from mmengine.dist import all_gather_object
 from mmengine.optim import build_optim_wrapper
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
@@ -96,9 +97,10 @@ class TaskRun:
             images_a_step (int): Images that one process looks at in a step.
         """
         runner = self._runner
-        images = runner.max_iters * images_a_step + self._hook(MethodHook).images_measured
+        measured = all_gather_object(self._hook(MethodHook).images_measured)
         return dict(
-            seconds=round(self._stopwatch.seconds, 1), images_seen=images * runner.world_size,
+            seconds=round(self._stopwatch.seconds, 1),
+            images_seen=runner.max_iters * images_a_step * runner.world_size + sum(measured),
             peak_memory=peak_memory(), trainable_parameters=self.trainable,
             total_parameters=self.model.num_parameters, groups=self._hook(ExportHook).norms,
             objects=getattr(self._hook(FatesHook), 'counts', None) or None,

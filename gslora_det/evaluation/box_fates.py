@@ -21,8 +21,8 @@ class BoxFate(NamedTuple):
 
     Attributes:
         fate: Of a forgotten or old class: ``'erased'`` (nothing finds it any more) or
-            ``'survived'`` (its class still does). Of a retained class: ``'kept'`` or
-            ``'lost'``. Of any: ``'renamed'`` (it is found as another class only) or
+            ``'survived'`` (its class does). Of a retained class: ``'kept'`` or ``'lost'``.
+            Of any: ``'renamed'`` (it is found as another class only) or
             ``'missed'`` (the original did not find it either). A new detection where
             its class has no object is a ``'ghost'``.
         label: The object's class; a ghost's is the class that it is found as.

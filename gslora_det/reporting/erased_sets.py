@@ -24,8 +24,8 @@ class ErasedSet(NamedTuple):
 
     @property
     def left(self) -> float | None:
-        """AP after the erasing task; that of earlier sequences counts as zero."""
-        return self.after[self.task - 1] if self.task else 0.0
+        """AP after the erasing task; of earlier sequences, after the first task of this one."""
+        return self.after[max(self.task, 1) - 1]
 
 
 def erased_sets(record) -> list[ErasedSet]:

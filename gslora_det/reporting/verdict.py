@@ -111,7 +111,7 @@ def _stay(record) -> Answer:
         (returned(after, row), after / row.before, after, row, number)
         for row in erased_sets(record) if (row.before or 0) >= LEAST_AP
         and row.left is not None and row.left <= PARTLY_GONE * row.before
-        for number, after in enumerate(row.after[row.task:], row.task + 1)
+        for number, after in enumerate(row.after, 1) if number > max(row.task, 1)
     ]
     if not later and len(record['tasks']) == 1:
         return Answer(question, 'unknown', 'Not tested',

@@ -15,7 +15,7 @@ def test_matrix_holds_each_set_before_and_after_every_later_task():
 def test_what_earlier_sequences_erased_is_a_set_from_the_start_on():
     later = dict(record(RETURN), erased_before=['s'])
     first, *_ = erased_sets(later)
-    assert first == ErasedSet(0, ['s'], 0.5, [0.5, 0.5]) and first.left == 0
+    assert first == ErasedSet(0, ['s'], 0.5, [0.5, 0.5]) and first.left == 0.5
 
 
 def test_ap_of_a_set_is_the_mean_of_its_classes():

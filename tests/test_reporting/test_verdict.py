@@ -156,8 +156,8 @@ def test_what_earlier_sequences_erased_is_judged_as_well():
     # (0.008 + 0.004 + 0.7) / 3 of (0.8 + 0.6 + 0.8) / 3
     assert texts(judged.answers)[0].startswith('Left of the 4 forgotten classes: by AP, 32.4 %')
     assert texts(judged.answers)[2].endswith('the set erased before, after request 2.')
-    one = dict(later, tasks=[dict(later['tasks'][1], task=1, forgotten=['x', '<script>'])])
-    assert verdict(one).answers[2].word == 'No'
+    later['tasks'][0]['per_class']['e'] = 0.7  # so it was when this sequence began
+    assert 'came back' not in verdict(later).headline
 
 
 def test_one_request_and_nothing_to_measure():

@@ -1,4 +1,3 @@
-import math
 from typing import Iterator, Optional, Tuple
 
 from mmdet.registry import HOOKS
@@ -53,7 +52,7 @@ class MethodHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         unwrapped(runner.model).method.load_state_dict(checkpoint['method'])
-        self.images_measured = checkpoint['images_measured']
+        self.images_measured = checkpoint.get('images_measured', 0)  # earlier versions: not kept
 
 
 def _images(runner: Runner, branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
@@ -62,7 +61,7 @@ def _images(runner: Runner, branch: str, number: int) -> Iterator[Tuple[Tensor, 
     From a loader of their own: training's is not advanced.
     """
     loader = Runner.build_dataloader(_loader_of(runner.cfg.train_dataloader, branch))
-    left = math.ceil(min(number, len(loader.dataset)) / runner.world_size)
+    left = len(range(runner.rank, min(number, len(loader.dataset)), runner.world_size))
     preprocess = unwrapped(runner.model).data_preprocessor.data_preprocessor
     for data in loader:
         data = preprocess({key: value[branch] for key, value in data.items()}, training=True)
