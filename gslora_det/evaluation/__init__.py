@@ -11,8 +11,8 @@ from gslora_det.evaluation.recovery import (
     beyond_oracle,
     by_detector,
     counted_attacks,
+    is_blind,
     most,
-    worst_attack,
 )
 from gslora_det.evaluation.split_ap import class_ap, split_ap
 from gslora_det.evaluation.split_coco_metric import SplitCocoMetric
@@ -28,6 +28,6 @@ __all__ = [
     'BoxFate', 'ClassScores', 'ComparedImage', 'DETECTORS', 'Detections', 'LEAST_AP',
     'Objects', 'SplitCocoMetric', 'attack_rows', 'beyond_oracle', 'box_fates', 'by_detector',
     'class_ap', 'class_roles', 'class_scores', 'counted_attacks', 'fate_summary',
-    'found_above', 'found_again', 'h_mean', 'h_ratio', 'lost_share', 'mean_ap', 'most',
-    'precision', 'ratio', 'same_precision', 'split_ap', 'worst_attack',
+    'found_above', 'found_again', 'h_mean', 'h_ratio', 'is_blind', 'lost_share', 'mean_ap',
+    'most', 'precision', 'ratio', 'same_precision', 'split_ap',
 ]

@@ -8,6 +8,7 @@ from typing import Dict, List, Optional
 # What is attacked, in the order of a table's columns.
 DETECTORS = ('unlearned', 'oracle', 'head mask', 'original', 'shuffled labels',
              'retained classes')
+_LIKE = 0.02  # where an oracle lacks no more than this of what the original has, it is alike
 
 
 def most(entry: Optional[dict]) -> Optional[float]:
@@ -23,14 +24,18 @@ def by_detector(entries: List[dict], attack: str, setting: str, task: int) -> Di
             if (entry['attack'], entry['setting'], entry['task']) == (attack, setting, task)}
 
 
-def why_void(found: Dict[str, dict]) -> Optional[str]:
+def why_void(found: Dict[str, dict], as_it_is: Optional[float] = None) -> Optional[str]:
     """Why an attack proves nothing, or None where its controls behave.
 
     Args:
         found (dict[str, dict]): Its entries, see :func:`by_detector`.
+        as_it_is (float, optional): AP of the original without an attack, in percent, for attacks
+            that are not made on it.
     """
     kind = next(iter(found.values()))
     known = most(found.get('original'))
+    if known is None and kind['measures'] == 'AP_forgotten':
+        known = as_it_is
     if known is None:
         return None
     chance = kind['chance']
@@ -53,31 +58,35 @@ def attack_rows(entries: List[dict]) -> List[dict]:
     for task, attack, setting in keys:
         found = by_detector(entries, attack, setting, task)
         kind = next(iter(found.values()))
+        as_it_is = most(by_detector(entries, 'as it is', '', task).get('original'))
         result.append(dict(
             task=task, attack=attack, setting=setting,
             name=', '.join(filter(None, (attack, setting))), title=kind.get('title', ''),
             measures=kind['measures'], needs_original=kind.get('needs_original', False),
-            chance=kind['chance'], void=why_void(found),
+            chance=kind['chance'], void=why_void(found, as_it_is),
             found={name: most(entry) for name, entry in found.items()}))
     return result
+
+
+def is_blind(row: dict) -> bool:
+    """Whether an attack cannot tell what is left over: the oracle reads like the original."""
+    oracle, original = map(row['found'].get, ('oracle', 'original'))
+    return (None not in (oracle, original)
+            and original - oracle <= _LIKE * (original - row['chance']))
 
 
 def counted_attacks(entries: List[dict], task: int) -> List[dict]:
     """The rows of attacks that tell how much AP can be brought back after a task.
 
-    Void attacks do not count, nor do those that need the original's weights: who has them need
-    not bring anything back.
+    Void attacks do not count, nor do those that cannot tell, nor those that need the original's
+    weights: who has them need not bring anything back.
     """
     return [row for row in attack_rows(entries)
             if row['task'] == task and row['measures'] == 'AP_forgotten' and not row['void']
-            and not row['needs_original'] and row['found'].get('unlearned') is not None]
+            and not is_blind(row) and not row['needs_original']
+            and row['found'].get('unlearned') is not None]
 
 
 def beyond_oracle(row: dict) -> float:
     """What an attack found in the unlearned detector, beyond the oracle where there is one."""
     return row['found']['unlearned'] - (row['found'].get('oracle') or 0.0)
-
-
-def worst_attack(entries: List[dict], task: int) -> Optional[dict]:
-    """The row of the attack that counts and brought most AP back, see :func:`beyond_oracle`."""
-    return max(counted_attacks(entries, task), key=beyond_oracle, default=None)

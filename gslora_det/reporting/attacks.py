@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gslora_det.evaluation import DETECTORS, attack_rows, by_detector
-from gslora_det.reporting.answer import GONE
+from gslora_det.evaluation import DETECTORS, attack_rows, by_detector, is_blind
 from gslora_det.reporting.figures import recovery_svg
 from gslora_det.words import percent
 
@@ -15,16 +14,9 @@ def attack_tables(entries) -> dict[int, list[dict]]:
         cells = [percent(None if found is None else found / 100)
                  for found in map(row['found'].get, DETECTORS)]
         tables.setdefault(row['task'], []).append(dict(
-            row, cells=cells, blind=_blind(row),
+            row, cells=cells, blind=is_blind(row),
             measured=row['measures'].replace('AP_forgotten', 'AP')))
     return dict(sorted(tables.items()))
-
-
-def _blind(row) -> bool:
-    """Whether an attack cannot tell what is left over: the oracle reads like the original."""
-    oracle, original = map(row['found'].get, ('oracle', 'original'))
-    return (None not in (oracle, original)
-            and original - oracle <= GONE * (original - row['chance']))
 
 
 def recovery_curves(entries) -> list[tuple[dict, str]]:

@@ -8,15 +8,15 @@ from gslora_det.evaluation import (
     beyond_oracle,
     counted_attacks,
     mean_ap,
-    worst_attack,
 )
 from gslora_det.reporting.answer import GONE, NAMED, PARTLY_GONE, Answer
 from gslora_det.words import percent, plural, share
 
 _RULE = (f'Not by these attacks if the worst finds at most {share(GONE, 0)} of the original AP '
-         f'beyond the oracle, in part if at most {share(PARTLY_GONE, 0)}, otherwise yes; of '
-         'several attacked requests, the worst decides. Attacks whose controls misbehave are '
-         'void.')
+         f'beyond the oracle, in part if at most {share(PARTLY_GONE, 0)} and at most half of what '
+         'the oracle lacks, otherwise yes; of several attacked requests, the worst decides. '
+         'Attacks whose controls misbehave are void, and where the oracle finds as much as the '
+         'original, an attack cannot tell.')
 _WORDS = dict(good='Not by these attacks', fair='In part', bad='Yes', unknown='Cannot be said')
 _WHETHER = 'Whether the forgotten classes can be brought back: '
 _LAST_UNKNOWN = 'the detector after the last request was not attacked.'
@@ -62,8 +62,8 @@ def _after(record, entries, task: int) -> Answer:
     erased = [*record.get('erased_before', ()),
               *(name for each in record['tasks'][:task] for name in each['forgotten'])]
     before, void = mean_ap(record['original']['per_class'], erased), _void(entries, task)
-    counted, worst = counted_attacks(entries, task), worst_attack(entries, task)
-    if worst is None:
+    counted = counted_attacks(entries, task)
+    if not counted:
         return _unknown(f'Attacks were made after request {task}, but none of them tells how '
                         f'much AP comes back.{void}',
                         f'{_WHETHER}no attack after request {task} tells.', 'Not tested')
@@ -71,7 +71,7 @@ def _after(record, entries, task: int) -> Answer:
         return _unknown('It cannot be judged: the original finds nothing, or next to nothing, of '
                         f'the forgotten classes (AP {percent(before)}).',
                         f'{_WHETHER}the original hardly finds them.')
-    answer = _judged(counted, worst, before, task)
+    answer = _judged(counted, before, task)
     return answer._replace(text=f'The worst{_of(counted)} after request {task}: '
                                 f'{answer.text}{void}')
 
@@ -85,8 +85,9 @@ def _of(counted) -> str:
     return f' of {plural(attacks, "attack")}{settings}'
 
 
-def _judged(counted, worst, before: float, task: int) -> Answer:
+def _judged(counted, before: float, task: int) -> Answer:
     """The answer of attacks that count, of which at least one was made."""
+    worst = _worst(counted, before)
     level, text = _level(worst, before), _sentence(worst, before)
     if level == 'good':
         if max(row['found'].get('head mask') or 0 for row in counted) < 50 * before:
@@ -101,17 +102,23 @@ def _judged(counted, worst, before: float, task: int) -> Answer:
                  'concluded whether this was left over or learned anew.')
         # What others find beyond an oracle tells still.
         compared = [row for row in counted if row['found'].get('oracle') is not None]
-        worst = max(compared, key=beyond_oracle, default=None)
-        if not worst or _level(worst, before) == 'good':
+        if not compared or _level(_worst(compared, before), before) == 'good':
             return _unknown(text, doubt)
+        worst = _worst(compared, before)
         return _answer(_level(worst, before), f'{text} The worst of those with an oracle: '
                        f'{_sentence(worst, before)}', _finding(worst, before, task), doubt)
     return _answer(level, text, _finding(worst, before, task))
 
 
+def _worst(rows, before: float) -> dict:
+    return max(rows, key=lambda row: (('good', 'fair', 'bad').index(_level(row, before)),
+                                      beyond_oracle(row)))
+
+
 def _level(row, before: float) -> str:
     left = beyond_oracle(row) / (100 * before)
-    return 'good' if left <= GONE else 'fair' if left <= PARTLY_GONE else 'bad'
+    lacks = 1 - (row['found'].get('oracle') or 0.0) / (100 * before)
+    return 'good' if left <= GONE else 'fair' if left <= min(PARTLY_GONE, lacks / 2) else 'bad'
 
 
 def _finding(row, before: float, task: int) -> str:

@@ -9,7 +9,6 @@ from gslora_det.evaluation.recovery import (
     counted_attacks,
     most,
     why_void,
-    worst_attack,
 )
 
 
@@ -48,6 +47,15 @@ def test_an_attack_is_void_where_a_control_misbehaves(found, said):
     assert reason is None if said is None else said in reason
 
 
+def test_an_attack_that_is_not_made_on_the_original_is_compared_with_it_as_it_is():
+    known = attack('as it is', original=80.0, unlearned=0.0, finds_hidden=False)
+    for hidden, is_void in ((40.0, False), (39.9, True)):
+        _, row = attack_rows([*known, *attack('a', unlearned=10.0, head_mask=hidden)])
+        assert bool(row['void']) == is_void
+    _, row = attack_rows([*known, *attack('auc', unlearned=1.0, head_mask=1.0, measures='AUC')])
+    assert row['void'] is None
+
+
 def test_rows_keep_tasks_and_settings_apart():
     entries = [*attack('a', 1, 'slow', unlearned=1.0, original=9.0),
                *attack('a', 1, 'fast', unlearned=2.0), *attack('a', 2, 'slow', unlearned=3.0)]
@@ -56,37 +64,26 @@ def test_rows_keep_tasks_and_settings_apart():
         (2, 'slow', dict(unlearned=3.0))]
 
 
-def test_the_worst_is_so_beyond_the_oracle():
-    entries = [*attack('learns', unlearned=50.0, oracle=48.0),
-               *attack('finds', unlearned=10.0, oracle=1.0)]
-    worst = worst_attack(entries, 1)
-    assert worst['attack'] == 'finds' and beyond_oracle(worst) == 9.0
-
-
-def test_without_an_oracle_the_worst_finds_most():
-    entries = [*attack('a', unlearned=10.0), *attack('b', unlearned=50.0),
-               *attack('c', 2, unlearned=70.0)]
-    assert worst_attack(entries, 1)['attack'] == 'b'
-    assert beyond_oracle(worst_attack(entries, 1)) == 50.0
-
-
-def test_of_equals_the_first_is_the_worst():
-    entries = [*attack('a', unlearned=10.0, oracle=5.0), *attack('b', unlearned=15.0, oracle=10.0)]
-    assert worst_attack(entries, 1)['attack'] == 'a'
+def test_what_is_learned_anew_does_not_count_where_an_oracle_tells():
+    (compared, ), (alone, ) = (counted_attacks(attack('a', **found), 1) for found in (
+        dict(unlearned=50.0, oracle=48.0), dict(unlearned=50.0)))
+    assert beyond_oracle(compared) == 2.0 and beyond_oracle(alone) == 50.0
 
 
 @pytest.mark.parametrize('other', [
     attack('void', unlearned=50.0, original=80.0, shuffled_labels=60.0),
     attack('told', unlearned=50.0, needs_original=True),
     attack('probe', unlearned=90.0, measures='AUC', chance=50.0),
+    attack('blind', unlearned=80.0, oracle=79.0, original=80.0),
     attack('unfinished', original=80.0, head_mask=80.0)])
 def test_what_does_not_count(other):
-    assert counted_attacks(other, 1) == [] and worst_attack(other, 1) is None
-    entries = [*other, *attack('counts', unlearned=1.0)]
-    assert worst_attack(entries, 1)['attack'] == 'counts'
+    assert counted_attacks(other, 1) == []
+    row, = counted_attacks([*other, *attack('counts', unlearned=1.0),
+                            *attack('counts', 2, unlearned=2.0)], 1)
+    assert row['attack'] == 'counts' and row['found']['unlearned'] == 1.0
 
 
 def test_entries_of_no_word_on_the_original_count():
     entry, = attack('a', unlearned=5.0)
     del entry['needs_original']
-    assert worst_attack([entry], 1)['attack'] == 'a'
+    assert counted_attacks([entry], 1)

@@ -36,6 +36,18 @@ def test_what_is_found_beyond_the_oracle_decides(unlearned, level, word):
     assert of(found)[:2] == (level, word)
 
 
+@pytest.mark.parametrize('unlearned, level', [(64.9, 'fair'), (65.1, 'bad')])
+def test_half_of_what_the_oracle_lacks_is_too_much(unlearned, level):
+    found = attack('learned anew', unlearned=60.0, oracle=50.0, **HIDDEN)  # 10 of 20
+    assert of(attack('new head', unlearned=unlearned, oracle=60.0, **HIDDEN), found)[0] == level
+    assert '“new head”' in of(attack('new head', unlearned=68.0, oracle=60.0, **HIDDEN), found)[2]
+
+
+def test_where_the_oracle_reads_like_the_original_an_attack_cannot_tell():
+    blind = attack('new head', unlearned=70.0, oracle=69.0, original=70.0, head_mask=70.0)
+    assert of(blind)[:2] == ('unknown', 'Not tested')
+
+
 def test_the_worst_stands_beside_oracle_and_head_mask():
     _, _, text = of(attack('as it is', unlearned=0.6, oracle=0.0),
                     attack('new head', title='the head is trained', setting='lr 0.01',
@@ -63,6 +75,12 @@ def test_settings_are_no_attacks_of_their_own(settings, said):
     found = [attack(name, setting=setting, unlearned=31.0, oracle=30.0, **HIDDEN)
              for name, setting in settings]
     assert said in of(*found)[2]
+
+
+def test_of_two_the_one_that_finds_more_beyond_the_oracle_is_worse():
+    text = of(attack('learns', unlearned=50.0, oracle=48.0, **HIDDEN),
+              attack('finds', unlearned=10.0, oracle=1.0, **HIDDEN))[2]
+    assert '“finds” finds AP 10.0' in text
 
 
 def test_an_attack_without_an_oracle_hides_no_worse_finding_beside_one():

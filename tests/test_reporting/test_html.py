@@ -165,7 +165,8 @@ def test_rows_that_were_reset_are_said_to_be_changed(method, resets, groups):
     for task in made['tasks']:
         task['groups'] = groups
     page = ' '.join(render_report([Run('by_hand', made)]).split())
-    assert ('n every class layer, the rows of the forgotten classes were reset.' in page) == resets
+    assert ('class layer that gives detections, the rows of the forgotten classes were reset.'
+            in page) == resets
     assert ('All other weights are unchanged.' in page) == bool(groups)
 
 
