@@ -41,7 +41,8 @@ class Material:
         classes (tuple[str]): All classes, by label.
         erased (list[int]): Labels of the erased classes.
         retained (list[int]): Labels of all others.
-        measured (list[int]): Labels of the classes that have validation objects.
+        known (list[int]): Those of the retained classes that are measured, and have training and
+            validation objects.
         train (BaseDetDataset): The training images, with all annotations.
         val (BaseDetDataset): The validation images.
         held_out (BaseDetDataset): The same as training would show them, with objects where the
@@ -67,12 +68,13 @@ class Material:
         self.classes = tuple(self.train.metainfo['classes'])
         self.erased = labels_of(erased, self.classes)
         self.retained = [label for label in range(len(self.classes)) if label not in self.erased]
-        self.measured = [label for label, name in enumerate(self.classes)
-                         if shown.ids[name] in shown.boxed]
         unmeasured = unmeasured and resolve_classes(
             unmeasured, self.classes, list(self._annotated.ids.values()), 'missing')
         self._unmeasured, self._first = (labels_of(names, self.classes)
                                          for names in (unmeasured, first))
+        self.known = [label for label in self.retained if label not in self._unmeasured
+                      and all(each.ids[self.classes[label]] in each.boxed
+                              for each in (self._annotated, shown))]
         self._infos = [self.train.get_data_info(i) for i in range(len(self.train))]
         self._model, self._val_batch = cfg.model, cfg.val_dataloader.batch_size
         self._seed = seed

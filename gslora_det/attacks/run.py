@@ -175,7 +175,7 @@ class AttackRun:
             title = f'task {task}: {each.attack}' + f' ({each.setting})' * bool(each.setting)
             self.progress.stage(f'{title}, {each.detector}')
             missing = attack.misses(detector, **kind.settings[each.setting])
-            if not missing:
+            if not missing and each.detector in found:
                 begin = time.perf_counter()
                 curve = attack.run(found[each.detector], **kind.settings[each.setting])
                 entry = self._keep(each, kind, curve, time.perf_counter() - begin)
