@@ -5,6 +5,7 @@ import math
 import random
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+import numpy as np
 import torch
 from mmdet.registry import DATASETS, METRICS, MODELS
 from mmdet.structures import DetDataSample
@@ -170,6 +171,12 @@ class Material:
             with prefix.of(images, samples):
                 found = (predict or detector.predict)(images, samples)
             yield from found
+
+    def seed_all(self) -> None:
+        """Seeds the generators of Python, NumPy and PyTorch, from which steps and losses draw."""
+        random.seed(self._seed)
+        np.random.seed(self._seed)
+        torch.manual_seed(self._seed)
 
     def generator(self) -> random.Random:
         """A generator of its own for what one attack draws."""

@@ -176,6 +176,7 @@ class AttackRun:
             self.progress.stage(f'{title}, {each.detector}')
             missing = attack.misses(detector, **kind.settings[each.setting])
             if not missing and each.detector in found:
+                material.seed_all()
                 begin = time.perf_counter()
                 curve = attack.run(found[each.detector], **kind.settings[each.setting])
                 entry = self._keep(each, kind, curve, time.perf_counter() - begin)
