@@ -121,11 +121,17 @@ class Material:
 
     def batches(self, dataset: Any, indices: Sequence[int], size: int, detector: nn.Module
                 ) -> Iterator[Tuple[Tensor, list]]:
-        """Images as the detector takes them, and their annotations."""
+        """Images as the detector takes them, and their annotations.
+
+        An image of which training's pipeline leaves nothing, as a random crop may, is left out.
+        """
+        # By index, a data set would show any other image instead, or raise, as is right of val.
+        look = dataset.__getitem__ if dataset is self.val else dataset.prepare_data
         for start in range(0, len(indices), size):
-            batch = pseudo_collate([dataset[i] for i in indices[start:start + size]])
-            data = detector.data_preprocessor(batch, training=False)
-            yield data['inputs'], data['data_samples']
+            shown = [data for data in map(look, indices[start:start + size]) if data is not None]
+            if shown:
+                data = detector.data_preprocessor(pseudo_collate(shown), training=False)
+                yield data['inputs'], data['data_samples']
 
     def measure(self, detector: nn.Module, prefix: FrozenPrefix, wanted: Sequence[int],
                 predict: Optional[Predict] = None) -> Dict[str, Optional[float]]:
