@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.class_names import labels_of, resolve_classes
 from gslora_det.datasets.random_steps import random_steps
-from gslora_det.datasets.selection import draw_buffer
+from gslora_det.datasets.selection import candidate_images, draw_buffer
 from gslora_det.engine.task_config import split_evaluator
 from gslora_det.quiet import quiet
 from gslora_det.readers import reader_of
@@ -103,21 +103,28 @@ class Material:
                 del self._seen[other]
         return kept
 
-    def share(self, classes: Iterable[int], fraction: float) -> List[int]:
-        """Indices of a share of the training images that show any of the classes."""
-        return self._indices(draw_buffer(self._annotated.images, self._ids(classes),
-                                         self._seed, fraction=fraction))
+    def share(self, classes: Iterable[int], fraction: float, without: Iterable[int] = ()
+              ) -> List[int]:
+        """Indices of a share of the training images that show any of the classes.
 
-    def shots(self, classes: Iterable[int], shots: int) -> List[int]:
-        """Indices of so many training images of each class."""
-        return self._indices(draw_buffer(self._annotated.images, self._ids(classes),
-                                         self._seed, shots=shots))
+        Args:
+            classes (list[int]): Labels.
+            fraction (float): The share, in (0, 1].
+            without (list[int]): Labels of classes that none of the images may show; where every
+                image shows one, nothing is drawn.
+        """
+        return self._draw(classes, without, fraction=fraction)
 
-    def without(self, indices: Iterable[int], classes: Iterable[int]) -> List[int]:
-        """Those of the training images that show none of the classes."""
-        hidden = set(classes)
-        return [i for i in indices if hidden.isdisjoint(
-            one['bbox_label'] for one in self._infos[i]['instances'])]
+    def shots(self, classes: Iterable[int], shots: int, without: Iterable[int] = ()
+              ) -> List[int]:
+        """Indices of so many training images of each class, which may show others, too.
+
+        Args:
+            classes (list[int]): Labels.
+            shots (int): Images of each.
+            without (list[int]): As of :meth:`share`.
+        """
+        return self._draw(classes, without, shots=shots)
 
     def batches(self, dataset: Any, indices: Sequence[int], size: int, detector: nn.Module
                 ) -> Iterator[Tuple[Tensor, list]]:
@@ -188,9 +195,12 @@ class Material:
         """A generator of its own for what one attack draws."""
         return random.Random(self._seed)
 
-    def _ids(self, classes: Iterable[int]) -> List[int]:
-        return [self._annotated.ids[self.classes[label]] for label in classes]
-
-    def _indices(self, image_ids: Iterable[int]) -> List[int]:
-        wanted = set(image_ids)
-        return [i for i, info in enumerate(self._infos) if info['img_id'] in wanted]
+    def _draw(self, classes: Iterable[int], without: Iterable[int], **size) -> List[int]:
+        wanted, hidden = ([self._annotated.ids[self.classes[label]] for label in labels]
+                          for labels in (classes, without))
+        barred = set(candidate_images(self._annotated.images, hidden))
+        images = {key: shown - barred for key, shown in self._annotated.images.items()}
+        if barred and not candidate_images(images, wanted):
+            return []
+        drawn = set(draw_buffer(images, wanted, self._seed, **size))
+        return [i for i, info in enumerate(self._infos) if info['img_id'] in drawn]

@@ -44,7 +44,8 @@ class PrototypeHead(Attack):
 
         Args:
             target (Target): What is attacked.
-            images (list[int]): Images of each class; as many of others are looked at, too.
+            images (list[int]): Images that are drawn for each class, which may show others of
+                them, too; as many without any are looked at beside them.
             earlier (int): So many decoder layers before the last; detections are its own then.
         """
         material, curve = self.material, []
@@ -52,7 +53,7 @@ class PrototypeHead(Attack):
             detector = material.detector(target.weights)
             reader, prefix = reader_of(detector), material.prefix(detector)
             shown = material.shots(target.classes, number)
-            others = material.shots(material.retained, number)
+            others = material.shots(material.retained, number, target.classes)
             found = list(self._look(reader, prefix, sorted({
                 *shown, *material.generator().sample(others, min(len(shown), len(others)))}),
                 earlier))

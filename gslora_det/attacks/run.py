@@ -183,7 +183,7 @@ class AttackRun:
                 self.progress.say(f'{title}, {each.detector}: {most(entry):.1f} '
                                   f'{kind.measures}{self.progress.left()}')
             elif each.detector == 'unlearned':
-                self.progress.say(f'{title}: left out, the detector lacks {missing}')
+                self.progress.say(f'{title}: left out for lack of {missing}')
             self.progress.step()
 
     def _material(self, task: int) -> Material:

@@ -59,6 +59,19 @@ def test_of_no_class_there_is_nothing_to_measure(material, original):
     assert found['AP_retained'] is None and found['AP_forgotten'] > 50
 
 
+def test_images_may_be_drawn_without_some_classes(material, shown):
+    erased = {material.classes[label] for label in material.erased}
+    free = [number for number, names in shown.items() if names and not names & erased]
+    assert 20 < len(free) < len(shown)
+    for drawn, number in ((material.share(material.retained, 0.3, material.erased),
+                           int(0.3 * len(free))),
+                          (material.shots(material.retained, 999, material.erased), len(free))):
+        ids = {material.train.get_data_info(i)['img_id'] for i in drawn}
+        assert ids <= {*free} and len(ids) == number
+    everything = range(len(material.classes))
+    assert material.share(material.retained, 0.3, everything) == []
+
+
 def test_an_image_of_which_a_step_leaves_nothing_is_left_out(make_material, original):
     material: Material = make_material()
     detector = material.detector(original)
