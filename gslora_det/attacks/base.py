@@ -65,7 +65,7 @@ class Attack:
         self.material = material
 
     def misses(self, detector: nn.Module, **setting) -> Optional[str]:
-        """What the detector lacks for this attack, in a few words; None where it fits."""
+        """What is lacking for this attack, in a few words; None where it can be made."""
         return 'one embedding a place' if self.embeds and not reader_of(detector).embeds else None
 
     def images(self, target: Target) -> List[int]:

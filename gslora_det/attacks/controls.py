@@ -6,7 +6,8 @@ is learned. ``'head mask'``: the original with reset class rows, which only hide
 does not bring it back finds nothing. ``'shuffled labels'``, where more than one class
 was erased: the unlearned detector, with wrong labels in training; what comes back there is an
 artefact of the measurement. ``'retained classes'``: the unlearned detector with reset rows of as
-many classes that it kept: how fast comes back what it knows?
+many classes that it kept, of those that have training and validation objects: how fast comes back
+what it knows?
 """
 
 import random
@@ -23,7 +24,7 @@ from gslora_det.methods.head_mask import mask_classes_
 def targets(names: Sequence[str], material: Material, unlearned: Dict[str, Tensor],
             original: Dict[str, Tensor], oracle: Optional[Dict[str, Tensor]] = None,
             seed: int = 0) -> Dict[str, Target]:
-    """The unlearned detector and its controls, by name.
+    """The unlearned detector and its controls, by name; those that there are.
 
     Args:
         names (list[str]): Of controls, see :mod:`gslora_det.attacks.controls`.
@@ -34,8 +35,8 @@ def targets(names: Sequence[str], material: Material, unlearned: Dict[str, Tenso
         seed (int): Of the choice of retained classes.
     """
     erased = material.erased
-    kept = [label for label in material.retained if label in material.measured]
-    others = sorted(random.Random(seed).sample(kept, min(len(erased), len(kept))))
+    known = material.known
+    others = sorted(random.Random(seed).sample(known, min(len(erased), len(known))))
 
     def masked(weights: Dict[str, Tensor], classes: Sequence[int]) -> Dict[str, Tensor]:
         detector = material.detector(weights)
@@ -49,5 +50,6 @@ def targets(names: Sequence[str], material: Material, unlearned: Dict[str, Tenso
         'head mask': lambda: (masked(original, erased), erased),
         'shuffled labels': lambda: (unlearned, erased, True),
         'retained classes': lambda: (masked(unlearned, others), others)}
+    none = {'oracle': oracle is None, 'retained classes': not others}
     return {name: Target(name, *make[name](), original=original) for name in ('unlearned', *names)
-            if name != 'oracle' or oracle is not None}
+            if not none.get(name)}

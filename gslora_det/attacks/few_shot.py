@@ -7,7 +7,10 @@ from gslora_det.registry import ATTACKS
 
 @ATTACKS.register_module()
 class FewShot(Everything):
-    """Trains the whole detector on a few images of each erased class, and of as many others."""
+    """Trains the whole detector on a few images of each erased class, and as many without any.
+
+    An image that is drawn for one class may show another of them, too.
+    """
     name = 'few shots'
     title = 'all weights trained on a few images a class'
     x = 'images a class'
@@ -19,7 +22,7 @@ class FewShot(Everything):
 
         Args:
             target (Target): What is attacked.
-            shots (list[int]): Images a class.
+            shots (list[int]): Images that are drawn for each class.
             steps (int): Full batches whose images are seen, whatever the number of shots. Images
                 that do not fill a batch are a step all the same.
             lr (float): Learning rate.
@@ -27,7 +30,7 @@ class FewShot(Everything):
         curve = []
         for number in shots:
             shown = self.material.shots(target.classes, number)
-            others = self.material.shots(self.material.retained, number)
+            others = self.material.shots(self.material.retained, number, target.classes)
             chosen = sorted({*shown, *self.material.generator().sample(
                 others, min(len(shown), len(others)))})
             epochs = max(1, steps * self.batch_size // len(chosen))

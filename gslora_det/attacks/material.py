@@ -5,6 +5,7 @@ import math
 import random
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
+import numpy as np
 import torch
 from mmdet.registry import DATASETS, METRICS, MODELS
 from mmdet.structures import DetDataSample
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.class_names import labels_of, resolve_classes
 from gslora_det.datasets.random_steps import random_steps
-from gslora_det.datasets.selection import draw_buffer
+from gslora_det.datasets.selection import candidate_images, draw_buffer
 from gslora_det.engine.task_config import split_evaluator
 from gslora_det.quiet import quiet
 from gslora_det.readers import reader_of
@@ -41,7 +42,8 @@ class Material:
         classes (tuple[str]): All classes, by label.
         erased (list[int]): Labels of the erased classes.
         retained (list[int]): Labels of all others.
-        measured (list[int]): Labels of the classes that have validation objects.
+        known (list[int]): Those of the retained classes that are measured, and have training and
+            validation objects.
         train (BaseDetDataset): The training images, with all annotations.
         val (BaseDetDataset): The validation images.
         held_out (BaseDetDataset): The same as training would show them, with objects where the
@@ -67,12 +69,13 @@ class Material:
         self.classes = tuple(self.train.metainfo['classes'])
         self.erased = labels_of(erased, self.classes)
         self.retained = [label for label in range(len(self.classes)) if label not in self.erased]
-        self.measured = [label for label, name in enumerate(self.classes)
-                         if shown.ids[name] in shown.boxed]
         unmeasured = unmeasured and resolve_classes(
             unmeasured, self.classes, list(self._annotated.ids.values()), 'missing')
         self._unmeasured, self._first = (labels_of(names, self.classes)
                                          for names in (unmeasured, first))
+        self.known = [label for label in self.retained if label not in self._unmeasured
+                      and all(each.ids[self.classes[label]] in each.boxed
+                              for each in (self._annotated, shown))]
         self._infos = [self.train.get_data_info(i) for i in range(len(self.train))]
         self._model, self._val_batch = cfg.model, cfg.val_dataloader.batch_size
         self._seed = seed
@@ -100,29 +103,42 @@ class Material:
                 del self._seen[other]
         return kept
 
-    def share(self, classes: Iterable[int], fraction: float) -> List[int]:
-        """Indices of a share of the training images that show any of the classes."""
-        return self._indices(draw_buffer(self._annotated.images, self._ids(classes),
-                                         self._seed, fraction=fraction))
+    def share(self, classes: Iterable[int], fraction: float, without: Iterable[int] = ()
+              ) -> List[int]:
+        """Indices of a share of the training images that show any of the classes.
 
-    def shots(self, classes: Iterable[int], shots: int) -> List[int]:
-        """Indices of so many training images of each class."""
-        return self._indices(draw_buffer(self._annotated.images, self._ids(classes),
-                                         self._seed, shots=shots))
+        Args:
+            classes (list[int]): Labels.
+            fraction (float): The share, in (0, 1].
+            without (list[int]): Labels of classes that none of the images may show; where every
+                image shows one, nothing is drawn.
+        """
+        return self._draw(classes, without, fraction=fraction)
 
-    def without(self, indices: Iterable[int], classes: Iterable[int]) -> List[int]:
-        """Those of the training images that show none of the classes."""
-        hidden = set(classes)
-        return [i for i in indices if hidden.isdisjoint(
-            one['bbox_label'] for one in self._infos[i]['instances'])]
+    def shots(self, classes: Iterable[int], shots: int, without: Iterable[int] = ()
+              ) -> List[int]:
+        """Indices of so many training images of each class, which may show others, too.
+
+        Args:
+            classes (list[int]): Labels.
+            shots (int): Images of each.
+            without (list[int]): As of :meth:`share`.
+        """
+        return self._draw(classes, without, shots=shots)
 
     def batches(self, dataset: Any, indices: Sequence[int], size: int, detector: nn.Module
                 ) -> Iterator[Tuple[Tensor, list]]:
-        """Images as the detector takes them, and their annotations."""
+        """Images as the detector takes them, and their annotations.
+
+        An image of which training's pipeline leaves nothing, as a random crop may, is left out.
+        """
+        # By index, a data set would show any other image instead, or raise, as is right of val.
+        look = dataset.__getitem__ if dataset is self.val else dataset.prepare_data
         for start in range(0, len(indices), size):
-            batch = pseudo_collate([dataset[i] for i in indices[start:start + size]])
-            data = detector.data_preprocessor(batch, training=False)
-            yield data['inputs'], data['data_samples']
+            shown = [data for data in map(look, indices[start:start + size]) if data is not None]
+            if shown:
+                data = detector.data_preprocessor(pseudo_collate(shown), training=False)
+                yield data['inputs'], data['data_samples']
 
     def measure(self, detector: nn.Module, prefix: FrozenPrefix, wanted: Sequence[int],
                 predict: Optional[Predict] = None) -> Dict[str, Optional[float]]:
@@ -169,13 +185,22 @@ class Material:
                 found = (predict or detector.predict)(images, samples)
             yield from found
 
+    def seed_all(self) -> None:
+        """Seeds the generators of Python, NumPy and PyTorch, from which steps and losses draw."""
+        random.seed(self._seed)
+        np.random.seed(self._seed)
+        torch.manual_seed(self._seed)
+
     def generator(self) -> random.Random:
         """A generator of its own for what one attack draws."""
         return random.Random(self._seed)
 
-    def _ids(self, classes: Iterable[int]) -> List[int]:
-        return [self._annotated.ids[self.classes[label]] for label in classes]
-
-    def _indices(self, image_ids: Iterable[int]) -> List[int]:
-        wanted = set(image_ids)
-        return [i for i, info in enumerate(self._infos) if info['img_id'] in wanted]
+    def _draw(self, classes: Iterable[int], without: Iterable[int], **size) -> List[int]:
+        wanted, hidden = ([self._annotated.ids[self.classes[label]] for label in labels]
+                          for labels in (classes, without))
+        barred = set(candidate_images(self._annotated.images, hidden))
+        images = {key: shown - barred for key, shown in self._annotated.images.items()}
+        if barred and not candidate_images(images, wanted):
+            return []
+        drawn = set(draw_buffer(images, wanted, self._seed, **size))
+        return [i for i, info in enumerate(self._infos) if info['img_id'] in drawn]

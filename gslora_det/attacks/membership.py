@@ -34,7 +34,7 @@ class Membership(Attack):
         """
         material, detector = self.material, self.material.detector(target.weights)
         reader, prefix = reader_of(detector), material.prefix(detector)
-        torch.manual_seed(0)  # of the regions that a two-stage detector samples
+        material.seed_all()  # of the regions that a two-stage detector samples
         old, new = (list(self._losses(reader, prefix, dataset, indices, target.classes))
                     for dataset, indices in (
                         (material.train, material.share(target.classes, fraction)),

@@ -1,4 +1,4 @@
-from typing import List, Optional, Sequence, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +44,8 @@ class PrototypeHead(Attack):
 
         Args:
             target (Target): What is attacked.
-            images (list[int]): Images of each class; as many of others are looked at, too.
+            images (list[int]): Images that are drawn for each class, which may show others of
+                them, too; as many without any are looked at beside them.
             earlier (int): So many decoder layers before the last; detections are its own then.
         """
         material, curve = self.material, []
@@ -52,38 +53,40 @@ class PrototypeHead(Attack):
             detector = material.detector(target.weights)
             reader, prefix = reader_of(detector), material.prefix(detector)
             shown = material.shots(target.classes, number)
-            others = material.shots(material.retained, number)
-            embeddings, labels = self._look(reader, prefix, sorted({
+            others = material.shots(material.retained, number, target.classes)
+            found = list(self._look(reader, prefix, sorted({
                 *shown, *material.generator().sample(others, min(len(shown), len(others)))}),
-                earlier)
-            layers = reader.class_layers()[:-earlier or None]
-            parts = embeddings.split(layers[-1].in_features, -1)  # one a stage of a cascade
-            for layer, part in zip(layers[-len(parts):], parts):
-                none = [rows[reader.background] if reader.softmax else 0
-                        for rows in (layer.weight, layer.bias)]
-                odds = F.linear(part, layer.weight - none[0], layer.bias - none[1])
-                found, weight, bias = prototype_rows(part, labels, odds, target.classes,
-                                                     material.retained)
-                layer.weight[found], layer.bias[found] = weight + none[0], bias + none[1]
+                earlier))
+            if found:
+                self._replace(reader, reader.class_layers()[:-earlier or None],
+                              *map(torch.cat, zip(*found)), target.classes)
             predict = predict_at(reader, num_layers(reader) - earlier) if earlier else None
             curve.append(dict(x=number, **material.measure(
                 detector, prefix, target.classes, predict)))
         return curve
 
     def _look(self, reader: Reader, prefix: FrozenPrefix, indices: Sequence[int], earlier: int
-              ) -> Tuple[Tensor, Tensor]:
+              ) -> Iterator[Tuple[Tensor, Tensor]]:
         """Embeddings of all places, shape (places, dim), and the classes of what is there."""
-        found = []
         for images, samples in self.material.batches(self.material.train, indices, 32,
                                                      reader.detector):
             with prefix.of(images, samples):
                 reading, = reader.read(reader.batch(images, samples))
             if earlier:
                 reading = at_layer(reading, -1 - earlier)
-            found.append((reading.embeddings.flatten(0, 1),
-                          matched_by_boxes(reader, reading).flatten()))
-        embeddings, labels = map(torch.cat, zip(*found))
-        return embeddings, labels
+            yield reading.embeddings.flatten(0, 1), matched_by_boxes(reader, reading).flatten()
+
+    def _replace(self, reader: Reader, layers: Sequence[nn.Module], embeddings: Tensor,
+                 labels: Tensor, classes: Sequence[int]) -> None:
+        """Replaces the rows of the classes that are there."""
+        parts = embeddings.split(layers[-1].in_features, -1)  # one a stage of a cascade
+        for layer, part in zip(layers[-len(parts):], parts):
+            none = [rows[reader.background] if reader.softmax else 0
+                    for rows in (layer.weight, layer.bias)]
+            odds = F.linear(part, layer.weight - none[0], layer.bias - none[1])
+            found, weight, bias = prototype_rows(part, labels, odds, classes,
+                                                 self.material.retained)
+            layer.weight[found], layer.bias[found] = weight + none[0], bias + none[1]
 
 
 def prototype_rows(embeddings: Tensor, labels: Tensor, odds: Tensor, wanted: Sequence[int],
@@ -105,11 +108,13 @@ def prototype_rows(embeddings: Tensor, labels: Tensor, odds: Tensor, wanted: Seq
         known (list[int]): Classes whose rows are good.
 
     Returns:
-        tuple: Those of the wanted classes that are shown; their rows' weights, shape
-        (classes, dim), and biases.
+        tuple: Those of the wanted classes that are shown, none where no known class is, by which
+        to scale; their rows' weights, shape (classes, dim), and biases.
     """
-    shown = [label for label in wanted if (labels == label).any()]
     objects = torch.isin(labels, labels.new_tensor(known))
+    shown = [label for label in wanted if objects.any() and (labels == label).any()]
+    if not shown:
+        return [], embeddings[:0], embeddings[:0, 0]
     high, low = odds[objects, labels[objects]].mean(), odds[~objects][:, known].mean()
     mean = embeddings.mean(0)
     away = torch.stack([embeddings[labels == label].mean(0) for label in shown]) - mean

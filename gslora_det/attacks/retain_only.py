@@ -1,4 +1,6 @@
-from typing import List
+from typing import List, Optional
+
+from torch import nn
 
 from gslora_det.attacks.base import Target
 from gslora_det.attacks.everything import Everything
@@ -12,7 +14,11 @@ class RetainOnly(Everything):
     title = 'all weights trained on images without the classes'
     finds_hidden = False
 
+    def misses(self, detector: nn.Module, **setting) -> Optional[str]:
+        """Images to train on."""
+        found = self.images(Target('unlearned', {}, self.material.erased))
+        return None if found else 'training images without an erased object'
+
     def images(self, target: Target) -> List[int]:
-        """A tenth of the images that show retained classes, without those of the others."""
-        material = self.material
-        return material.without(material.share(material.retained, 0.1), target.classes)
+        """A tenth of the images that show retained classes and none of the others."""
+        return self.material.share(self.material.retained, 0.1, target.classes)

@@ -54,7 +54,7 @@ class Retraining(Attack):
         chance = material.generator()
         wrong = _Shuffled(target.classes, chance) if target.shuffled else None
         curve, order = [], list(indices)
-        torch.manual_seed(0)
+        material.seed_all()
         for epoch in range(1, max(epochs) + 1):
             _train_only(detector)
             chance.shuffle(order)

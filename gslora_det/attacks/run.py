@@ -175,14 +175,15 @@ class AttackRun:
             title = f'task {task}: {each.attack}' + f' ({each.setting})' * bool(each.setting)
             self.progress.stage(f'{title}, {each.detector}')
             missing = attack.misses(detector, **kind.settings[each.setting])
-            if not missing:
+            if not missing and each.detector in found:
+                material.seed_all()
                 begin = time.perf_counter()
                 curve = attack.run(found[each.detector], **kind.settings[each.setting])
                 entry = self._keep(each, kind, curve, time.perf_counter() - begin)
                 self.progress.say(f'{title}, {each.detector}: {most(entry):.1f} '
                                   f'{kind.measures}{self.progress.left()}')
             elif each.detector == 'unlearned':
-                self.progress.say(f'{title}: left out, the detector lacks {missing}')
+                self.progress.say(f'{title}: left out for lack of {missing}')
             self.progress.step()
 
     def _material(self, task: int) -> Material:

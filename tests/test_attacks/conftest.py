@@ -6,6 +6,7 @@ from support import CHECKPOINT
 from gslora_det.attacks.base import Target
 from gslora_det.attacks.controls import targets
 from gslora_det.attacks.material import Material
+from gslora_det.files import read_json
 from gslora_det.quiet import hushed_logs
 from gslora_det.weights import read_weights
 
@@ -60,3 +61,14 @@ def known(material, original):
 def hushed():
     with hushed_logs():
         yield
+
+
+@pytest.fixture(scope='session')
+def shown(glyph80):
+    """Names of the classes that each training image shows, by its id, from the file."""
+    coco = read_json(glyph80 / 'annotations/train.json')
+    names = {each['id']: each['name'] for each in coco['categories']}
+    found = {image['id']: set() for image in coco['images']}
+    for each in coco['annotations']:
+        found[each['image_id']].add(names[each['category_id']])
+    return found

@@ -1,5 +1,8 @@
 """What an attacker has."""
 
+import copy
+
+import pytest
 import torch
 
 from gslora_det.attacks.material import Material
@@ -54,3 +57,34 @@ def test_of_no_class_there_is_nothing_to_measure(material, original):
     everything = [*material.erased, *material.retained]
     found = material.measure(detector, material.prefix(detector), everything)
     assert found['AP_retained'] is None and found['AP_forgotten'] > 50
+
+
+def test_images_may_be_drawn_without_some_classes(material, shown):
+    erased = {material.classes[label] for label in material.erased}
+    free = [number for number, names in shown.items() if names and not names & erased]
+    assert 20 < len(free) < len(shown)
+    for drawn, number in ((material.share(material.retained, 0.3, material.erased),
+                           int(0.3 * len(free))),
+                          (material.shots(material.retained, 999, material.erased), len(free))):
+        ids = {material.train.get_data_info(i)['img_id'] for i in drawn}
+        assert ids <= {*free} and len(ids) == number
+    everything = range(len(material.classes))
+    assert material.share(material.retained, 0.3, everything) == []
+
+
+def test_an_image_of_which_a_step_leaves_nothing_is_left_out(make_material, original):
+    material: Material = make_material()
+    detector = material.detector(original)
+    for dataset in (material.held_out, material.val):
+        dataset.pipeline = copy.copy(dataset.pipeline)
+        dataset.pipeline.transforms = [
+            lambda data: data if data['img_id'] % 3 == 1 else None,
+            *dataset.pipeline.transforms]
+    material.train.pipeline = material.held_out.pipeline
+    for dataset in (material.held_out, material.train):
+        ids = [dataset.get_data_info(i)['img_id'] for i in range(12)]
+        seen = [sample.img_id for _, samples in material.batches(dataset, range(12), 2, detector)
+                for sample in samples]
+        assert seen == [number for number in ids if number % 3 == 1] and len(seen) == 4
+    with pytest.raises(Exception, match='Test time'):  # what is measured must be there
+        list(material.batches(material.val, range(12), 2, detector))

@@ -7,6 +7,7 @@ from mmengine.config import Config
 from sklearn.covariance import LedoitWolf
 from support import CONFIGS, ROOT
 
+from gslora_det.attacks import prototype_head
 from gslora_det.attacks.controls import targets
 from gslora_det.attacks.prototype_head import PrototypeHead, prototype_rows
 from gslora_det.weights import read_weights
@@ -73,3 +74,20 @@ def test_rows_before_a_softmax(make_material):
     point, = PrototypeHead(material).run(found['head mask'], images=(5, ))
     assert point['AP_forgotten'] > 0.5 * known['AP_forgotten']
     assert point['AP_retained'] == pytest.approx(known['AP_retained'], abs=1)
+
+
+def test_rows_stay_where_nothing_is_shown_to_make_them_of():
+    embeddings, labels, odds = planted()
+    for wanted, known in (([4], [0, 1]), ([2], [4])):  # not shown: what is wanted; what is known
+        found, weight, bias = prototype_rows(embeddings, labels, odds, wanted, known)
+        assert found == [] and weight.shape == (0, 6) and bias.shape == (0, )
+
+
+def test_a_detector_that_matches_nothing_is_measured_as_it_is(material, hidden, monkeypatch):
+    monkeypatch.setattr(prototype_head, 'matched_by_boxes', lambda reader, reading: torch.full(
+        reading.logits.shape[:2], reader.num_classes))
+    seen = []
+    monkeypatch.setattr(material, 'measure', lambda detector, *_: seen.append(detector) or {})
+    assert PrototypeHead(material).run(hidden, images=(1, )) == [dict(x=1)]
+    for name, value in seen[0].state_dict().items():
+        assert torch.equal(value, hidden.weights[name]), name

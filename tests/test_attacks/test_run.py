@@ -1,21 +1,22 @@
 """The record of attacks: resumable, and of the detectors that it names."""
 
 import json
+import random
 import shutil
 
+import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from support import CHECKPOINT, ROOT, run_tool
 
 import gslora_det
-from gslora_det.attacks import Material, NewHead
-from gslora_det.attacks.controls import targets
+from gslora_det.attacks import Membership, NewHead
 from gslora_det.attacks.run import FILE_NAME, AttackRun, attacks_named
 from gslora_det.engine.record import read_record, save_record
 from gslora_det.engine.task_config import CONFIG
 from gslora_det.files import read_json
 from gslora_det.registry import ATTACKS
-from gslora_det.weights import read_weights
 
 ORACLE = ROOT / 'checkpoints/deformable-detr_r18_glyph80_without-10.pth'
 
@@ -159,18 +160,6 @@ def test_one_class_has_no_wrong_label(work_dir):
     assert controls(run) == {'unlearned', 'original', 'oracle', 'head mask', 'retained classes'}
 
 
-def test_classes_without_validation_objects_are_no_control(work_dir):
-    cfg = Config.fromfile(work_dir / CONFIG)
-    shown = {name for task in read_record(work_dir)['tasks'] for name, ap in
-             task['per_class'].items() if ap is not None}
-    material = Material(cfg, read_record(work_dir)['request'][0])
-    assert {material.classes[label] for label in material.measured} == shown
-    assert 0 < len(shown) < len(material.classes)
-    weights = dict(material.detector(read_weights(str(CHECKPOINT))).state_dict())
-    kept = targets(['retained classes'], material, weights, weights)['retained classes'].classes
-    assert kept and {material.classes[label] for label in kept} <= shown
-
-
 @pytest.mark.parametrize('options, said', [
     (dict(attacks=['new hat']), "there is no 'new hat'"),
     (dict(tasks=[3]), '3 is none of the finished tasks 1 to 2'),
@@ -207,3 +196,27 @@ def test_every_attack_says_what_it_is():
         assert kind.title and kind.settings and kind.__doc__
         assert {*kind.controls} <= {'original', 'oracle', 'head mask', 'shuffled labels',
                                     'retained classes'}
+
+
+def test_every_attack_draws_by_the_seed(work_dir, monkeypatch):
+    drawn = []
+
+    def draw(*_):
+        drawn.append((random.random(), np.random.rand(), torch.rand(()).item()))
+        return [dict(x=0, AP_forgotten=0.0, AP_retained=0.0)]
+
+    monkeypatch.setattr(attacks_named(['as it is'])[0], 'run', draw)
+    attack(work_dir, seed=3)
+    expected = (random.Random(3).random(), np.random.RandomState(3).rand(),
+                torch.rand((), generator=torch.Generator().manual_seed(3)).item())
+    assert drawn == 4 * [expected]
+
+
+@pytest.mark.parametrize('kind', [NewHead, Membership])
+def test_what_trains_or_has_a_loss_draws_by_the_seed(material, hidden, monkeypatch, kind):
+    monkeypatch.setattr(material, '_seed', 3)
+    monkeypatch.setattr(material, 'measure', lambda *_: {})
+    monkeypatch.setattr(NewHead, 'images', lambda *_: [])
+    monkeypatch.setattr(Membership, '_losses', lambda *_: [0.5])
+    kind(material).run(hidden)
+    assert torch.initial_seed() == 3
