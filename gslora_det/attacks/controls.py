@@ -3,8 +3,8 @@
 ``'original'``: the detector before any erasure, which knows the classes. ``'oracle'``: one that
 never saw them, trained from the start without; what an attack finds there is not left over, it
 is learned. ``'head mask'``: the original with reset class rows, which only hides; an attack that
-does not bring it back finds nothing. ``'shuffled labels'``, where at least four
-classes were erased: the unlearned detector, with wrong labels in training; what comes back there is an
+does not bring it back finds nothing. ``'shuffled labels'``, where at least four classes were
+erased: the unlearned detector, with wrong labels in training; what comes back there is an
 artefact of the measurement. ``'retained classes'``: the unlearned detector with reset rows of as
 many classes that it kept, of those that have training and validation objects: how fast comes back
 what it knows?

@@ -18,7 +18,6 @@ from gslora_det.quiet import quiet
 from gslora_det.registry import ATTACKS
 from gslora_det.weights import check_exists, fetch, read_weights
 
-
 # Of n classes one label in n is right by chance: of three, half of what an attack can find.
 _CLASSES_TO_SHUFFLE = 4
 
