@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from gslora_det.checks.annotations import Annotations, plain_dataset
 from gslora_det.class_names import labels_of, resolve_classes
+from gslora_det.datasets.branch_dataset import CROWD
 from gslora_det.datasets.random_steps import random_steps
 from gslora_det.datasets.selection import candidate_images, draw_buffer
 from gslora_det.engine.task_config import split_evaluator
@@ -138,6 +139,10 @@ class Material:
             shown = [data for data in map(look, indices[start:start + size]) if data is not None]
             if shown:
                 data = detector.data_preprocessor(pseudo_collate(shown), training=False)
+                for sample in data['data_samples']:
+                    if 'ignored_instances' in sample:  # a plain data set ignores nothing else
+                        ignored = sample.ignored_instances
+                        ignored.labels = torch.full_like(ignored.labels, CROWD)
                 yield data['inputs'], data['data_samples']
 
     def measure(self, detector: nn.Module, prefix: FrozenPrefix, wanted: Sequence[int],

@@ -1,6 +1,7 @@
 """What an attacker has."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -70,6 +71,16 @@ def test_images_may_be_drawn_without_some_classes(material, shown):
         assert ids <= {*free} and len(ids) == number
     everything = range(len(material.classes))
     assert material.share(material.retained, 0.3, everything) == []
+
+
+def test_what_a_data_set_ignores_are_crowds(make_material, original):
+    material = make_material()
+    data = material.train.prepare_data(0)
+    data['data_samples'].ignored_instances = data['data_samples'].gt_instances[:1]
+    (_, (sample, )), = material.batches(
+        SimpleNamespace(prepare_data=lambda _: data), [0], 1, material.detector(original))
+    assert sample.ignored_instances.labels.tolist() == [-1]
+    assert (sample.gt_instances.labels >= 0).all()
 
 
 def test_an_image_of_which_a_step_leaves_nothing_is_left_out(make_material, original):
