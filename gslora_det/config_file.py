@@ -7,14 +7,11 @@ import torch
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
 
-from gslora_det.datasets.branch_dataset import BRANCHES
 from gslora_det.files import BROUGHT, expand_home
 from gslora_det.options import in_one_line
-from gslora_det.recipe import complete
+from gslora_det.recipe import complete, give_way
 
 _PACKAGE = 'gslora_det'
-# Of a ``sequence`` and of its buffers: of each pair one is set.
-_EITHER = (('iters', 'epochs'), ('fraction', 'shots'))
 # MMEngine then finds ``gslora_det::…``, in ``_base_`` too, among what the package brings.
 MODULE2PACKAGE.setdefault(_PACKAGE, _PACKAGE)
 
@@ -75,7 +72,7 @@ def override(cfg: Config, cfg_options: Optional[Dict[str, Any]] = None,
     try:
         asked = Config()
         asked.merge_from_dict(cfg_options or {})
-        _give_way(cfg.get('sequence'), asked.get('sequence'))
+        give_way(cfg.get('sequence'), asked.get('sequence'))
         cfg.merge_from_dict(cfg_options or {})
     except Exception as error:  # MMEngine's, of many kinds
         raise ValueError(f'--cfg-options do not fit {cfg.filename}: {in_one_line(error)}'
@@ -91,18 +88,6 @@ def override(cfg: Config, cfg_options: Optional[Dict[str, Any]] = None,
     elif not cfg.get('work_dir'):
         cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
     return cfg
-
-
-def _give_way(settings: Any, asked: Any) -> None:
-    """Takes out of settings what others say in another way."""
-    if not isinstance(settings, dict) or not isinstance(asked, dict):
-        return
-    for pair in _EITHER:
-        for one, other in (pair, pair[::-1]):
-            if asked.get(one) is not None and asked.get(other) is None:
-                settings.pop(other, None)
-    for branch in BRANCHES:
-        _give_way(settings.get(branch), asked.get(branch))
 
 
 def load_config(config: str, cfg_options: Optional[Dict[str, Any]] = None,

@@ -15,6 +15,8 @@ from gslora_det.quiet import quiet
 from gslora_det.readers import DenseReader, reader_of
 from gslora_det.registry import METHODS
 
+# Of a ``sequence`` and of its buffers: of each pair one is set.
+_EITHER = (('iters', 'epochs'), ('fraction', 'shots'))
 _ORDERED = ('order', 'num_tasks', 'classes_per_task')  # another way to name classes
 
 
@@ -60,12 +62,10 @@ def complete(cfg: Config) -> None:
         return
     recipe = Config.fromfile(BROUGHT / f'configs/_base_/methods/{_recommended(cfg)}.py')
     asked = _given(asked)
-    for branch in BRANCHES:  # shots instead of a fraction, for example
+    give_way(recipe.sequence, asked)
+    for branch in BRANCHES:
         if isinstance(asked.get(branch), dict):
-            asked[branch] = dict(dict(batch_size=recipe.sequence[branch].batch_size),
-                                 **_given(asked[branch]))
-    if 'epochs' in asked:
-        del recipe.sequence['iters']
+            asked[branch] = dict(recipe.sequence[branch], **_given(asked[branch]))
     recipe.sequence = dict(recipe.sequence, **asked)
     cfg.custom_hooks = []  # of the detector's own training, such as a mean of its weights
     for key, value in recipe.items():
@@ -75,6 +75,18 @@ def complete(cfg: Config) -> None:
 def _given(settings: dict) -> dict:
     """Those that are set; None stands for one that is not."""
     return {key: value for key, value in settings.items() if value is not None}
+
+
+def give_way(settings: Any, asked: Any) -> None:
+    """Takes out of settings what others say in another way."""
+    if not isinstance(settings, dict) or not isinstance(asked, dict):
+        return
+    for pair in _EITHER:
+        for one, other in (pair, pair[::-1]):
+            if asked.get(one) is not None and asked.get(other) is None:
+                settings.pop(other, None)
+    for branch in BRANCHES:
+        give_way(settings.get(branch), asked.get(branch))
 
 
 def _recommended(cfg: Config) -> str:

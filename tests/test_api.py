@@ -108,6 +108,17 @@ def test_a_setting_takes_the_place_of_the_recipes_other_way(plain_config, forget
     assert asked.retain == recipe.retain
 
 
+def test_a_sequence_of_the_configs_own_says_what_it_sets_and_no_more(plain_config):
+    recipe = with_recipe(plain_config).sequence
+    cfg = read_config(plain_config)
+    cfg.sequence = dict(epochs=None, forget=dict(shots=4, batch_size=None),
+                        retain=dict(batch_size=2))
+    set_request(cfg, 'my.pth', ['digit 7'])
+    assert cfg.sequence.iters == recipe.iters and 'fraction' not in cfg.sequence.forget
+    assert cfg.sequence.forget == dict(shots=4, batch_size=recipe.forget.batch_size)
+    assert cfg.sequence.retain == dict(batch_size=2, fraction=recipe.retain.fraction)
+
+
 def test_both_ways_at_once_are_still_refused_and_none_is_no_way(plain_config):
     assert with_recipe(plain_config, epochs=None).sequence.iters
     both = with_recipe(plain_config, iters=3, epochs=3,
