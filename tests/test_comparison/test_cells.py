@@ -135,7 +135,7 @@ def test_a_setting_has_the_last_word_and_a_method_its_budget(comparison):
     assert comparison.config(Cell('80-5', 'EWC', 0)).sequence.mixed_images == 'ignore'
     alphas = [comparison.config(Cell(setting, 'SSD', 0)).method.alpha
               for setting in ('80-5', "80-5, authors' reading")]
-    assert alphas == [100.0, 10000.0]
+    assert alphas == [30.0, 10000.0]
 
 
 def test_a_cell_without_its_attacks_is_not_finished(comparison, train):
