@@ -214,19 +214,24 @@ grids = {
                       (1e-3, 0.5, 'sink', 'keep')),
     'SCRUB': _choices('lr weight', (1e-3, 1.0), (3e-3, 1.0), (1e-3, 0.1), (1e-4, 1.0),
                       (1e-3, 0.01), (1e-3, 0.001), (1e-3, 0.03))
-             # On 80-5 it had H/H_max 40 with 'ignore', and 81 without.
              + _choices('lr weight others', (1e-3, 0.01, 'keep'))
              + _choices('lr weight schedule', (1e-3, 0.01, []))
              + _choices('lr weight alpha', (1e-3, 0.01, 0.01), (1e-3, 0.01, 0.0001),
                         (1e-3, 0.01, 0.1), (3e-4, 0.01, 0.01), (3e-3, 0.01, 0.01))
              + _choices('lr weight gamma', (1e-3, 0.01, 0.3), (1e-3, 0.01, 3.0))
              + _choices('lr weight alpha gamma', (1e-3, 0.01, 0.01, 0.3), (1e-3, 0.01, 0.1, 0.3))
-             + _choices('lr weight temperature', (1e-3, 0.01, 1.0), (1e-3, 0.01, 4.0)),
+             + _choices('lr weight temperature', (1e-3, 0.01, 1.0), (1e-3, 0.01, 4.0))
+             + _choices('lr weight alpha others', (1e-3, 0.01, 0.01, 'ignore'))
+             + _choices('lr weight alpha ascent', (1e-3, 0.01, 0.01, 1 / 3),
+                        (1e-3, 0.01, 0.01, 0.5))
+             + _choices('lr weight alpha places', (1e-3, 0.01, 0.01, 'objects'),
+                        (1e-3, 0.1, 0.01, 'objects'), (1e-3, 1.0, 0.01, 'objects')),
     'SCRUBS': _choices('lr weight', (1e-3, 0.01), (1e-3, 0.1), (1e-3, 1.0), (1e-3, 0.03))
               + _choices('lr weight others', (1e-3, 0.03, 'ignore'),
                          (1e-3, 0.03, 'keep'))
               + _choices('lr weight schedule', (1e-3, 0.03, []))
-              + _choices('lr weight alpha', (1e-3, 0.03, 0.01), (1e-3, 0.03, 0.1)),
+              + _choices('lr weight alpha', (1e-3, 0.03, 0.01), (1e-3, 0.03, 0.1))
+              + _choices('lr weight alpha ascent', (1e-3, 0.03, 0.01, 0.5)),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight relabel', (1e-3, 1.0, 'random'), (3e-3, 1.0, 'random'),
                      (1e-3, 10.0, 'random'), (3e-3, 1.0, 'sink'), (1e-2, 1.0, 'sink'),
@@ -249,14 +254,19 @@ grids = {
         + _choices('lr beta lora_alpha others', (6e-3, 0.05, 8, 'ignore'),
                    (6e-3, 0.05, 8, 'keep')),
     "GSLoRAPlusPlus, paper's loss": _choices(
-        'prototype_forget', (0.005,), (0.05,), (0.5,), (5.0,)),
+        'prototype_forget', (0.005,), (0.05,), (0.5,), (5.0,))
+        + _choices('prototype_forget prototype_retain', (0.005, 0.005), (0.005, 0.5)),
     'GSLoRA': _choices('others', ('background',), ('ignore',), ('keep',)),
     'GSLoRAPlusPlus': _choices('prototype_forget', (0.005,), (0.05,), (0.5,), (5.0,)),
     'GSLoRA, all weights': _choices('lr', (3e-5,), (1e-4,), (3e-4,), (1e-3,)),
     'LAF': _choices('lr contrast align others', (1e-4, 'forget', 5.0, 'ignore'),
-                    (3e-4, 'forget', 5.0, 'ignore'), (1e-3, 'forget', 5.0, 'ignore')),
+                    (3e-4, 'forget', 5.0, 'ignore'), (1e-3, 'forget', 5.0, 'ignore'),
+                    (3e-4, 'forget', 0.5, 'ignore'), (3e-4, 'forget', 50.0, 'ignore'),
+                    (3e-4, 'forget', 5.0, 'background')),
     'LAF+R': _choices('lr repair others', (3e-4, 1.0, 'ignore'), (1e-3, 1.0, 'ignore'),
-                      (3e-3, 1.0, 'ignore'), (1e-3, 1.0, 'background')),
+                      (3e-3, 1.0, 'ignore'), (1e-3, 1.0, 'background'))
+             + _choices('lr repair align others', (1e-3, 1.0, 0.5, 'ignore'),
+                        (1e-3, 1.0, 50.0, 'ignore')),
     'DAMP': _choices('span others', (1.0, 'ignore'), (0.6, 'ignore'), (0.4, 'ignore'),
                      (0.2, 'ignore'), (0.1, 'ignore'), (0.2, 'keep'), (0.05, 'ignore'),
                      (0.02, 'ignore'))

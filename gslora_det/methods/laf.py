@@ -98,9 +98,10 @@ class LAF(FineTuning):
     def _embeddings(self, detector: nn.Module, reading: Reading,
                     batch: Batch) -> Tuple[Tensor, Tensor]:
         """At the places that the original matches to objects: the detector's, the original's."""
-        reader, taught = reader_of(detector), self.original.teach(batch, reading.places)
+        reader = reader_of(detector)
+        student, taught = self.original.readings(reading, batch)
         matched = reader.labels(taught) < reader.num_classes
-        return reader.at(reading, taught).embeddings[matched], taught.embeddings[matched]
+        return student.embeddings[matched], taught.embeddings[matched]
 
     def state_dict(self) -> dict:
         """What the teacher said so far, and the VAEs."""

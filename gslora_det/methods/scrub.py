@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from gslora_det.losses import logit_distillation_loss
 from gslora_det.methods.fine_tuning import FineTuning
 from gslora_det.methods.teacher import Original
-from gslora_det.options import NOT_NEGATIVE, POSITIVE, SHARE, require
+from gslora_det.options import NOT_NEGATIVE, POSITIVE, SHARE, one_of, require
 from gslora_det.readers import Batch, prefixed, reader_of
 from gslora_det.registry import METHODS
 
@@ -28,23 +28,27 @@ class SCRUB(FineTuning):
         alpha (float): Weight of distillation on retain data; 0.001 in GS-LoRA's scripts.
         temperature (float): Of the distillation; 2 in GS-LoRA's scripts.
         ascent (float): Share of the training with ascent, between 0 and 1.
+        places (str): Where the ascent is: ``'all'`` places, as in GS-LoRA's code, or
+            ``'objects'``, those that the teacher has at objects. Most of all show nothing,
+            and there to disobey is to see a class.
         cache_teachers (bool): Remember by image what the original says. Only right where the
             training pipeline has no random augmentation.
         **kwargs: See :class:`FineTuning`.
     """
 
     def __init__(self, weight: float = 1.0, gamma: float = 0.99, alpha: float = 0.001,
-                 temperature: float = 2.0, ascent: float = 2 / 3,
+                 temperature: float = 2.0, ascent: float = 2 / 3, places: str = 'all',
                  cache_teachers: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
         require('SCRUB', weight=(weight, NOT_NEGATIVE), gamma=(gamma, NOT_NEGATIVE),
                 alpha=(alpha, NOT_NEGATIVE), temperature=(temperature, POSITIVE),
-                ascent=(ascent, SHARE))
+                ascent=(ascent, SHARE), places=(places, one_of('all', 'objects')))
         self.weight = weight
         self.gamma = gamma
         self.alpha = alpha
         self.temperature = temperature
         self.ascent = ascent
+        self.places = places
         self.progress = 0.0
         self.original, = self.parts = Original(cache_teachers, self),
 
@@ -58,9 +62,13 @@ class SCRUB(FineTuning):
             retain_kd_loss=self.alpha * logit_distillation_loss(
                 *self.original.retained_odds(on_retain, retain), self.temperature))
         if self.progress < self.ascent:
-            student, teacher = self.original.odds(on_forget, forget)
+            student, taught = self.original.readings(on_forget, forget)
+            before, after = taught.odds, student.odds
+            if self.places == 'objects':  # elsewhere there is no distance
+                of_object = reader.labels(taught) < reader.num_classes
+                after = after.where(of_object[..., None], before)
             terms['forget_kd_loss'] = -self.weight * logit_distillation_loss(
-                student[..., self.forgotten], teacher[..., self.forgotten], self.temperature)
+                after[..., self.forgotten], before[..., self.forgotten], self.temperature)
         return terms
 
     def after_step(self, detector: nn.Module, lr: float, progress: float) -> None:

@@ -152,15 +152,15 @@ class Original(Part):
         self.teach = Memory(self.teacher, detector) if self.cache else self.teacher
         self.reader = reader_of(detector)
 
-    def odds(self, reading: Reading, batch: Batch) -> Tuple[Tensor, Tensor]:
-        """Log-odds at the same places, (images, places, classes): the student's, the teacher's."""
+    def readings(self, reading: Reading, batch: Batch) -> Tuple[Reading, Reading]:
+        """At the same places: the student's, the teacher's."""
         taught = self.teach(batch, reading.places)
-        return self.reader.at(reading, taught).odds, taught.odds
+        return self.reader.at(reading, taught), taught
 
     def retained_odds(self, reading: Reading, batch: Batch) -> Tuple[Tensor, Tensor]:
-        """The same of the retained classes."""
-        student, teacher = self.odds(reading, batch)
-        return student[..., self.retained], teacher[..., self.retained]
+        """Log-odds of the retained classes, (images, places, classes): student's, teacher's."""
+        student, taught = self.readings(reading, batch)
+        return student.odds[..., self.retained], taught.odds[..., self.retained]
 
     def state_dict(self) -> dict:
         """What the teacher said so far: a resumed run compares with the same numbers."""

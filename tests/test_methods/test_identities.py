@@ -381,6 +381,19 @@ def test_scrub_disobeys_on_forget_data_until_its_ascent_ends(build_unlearning, o
     assert 'forget_kd_loss' not in losses(model, pair)
 
 
+def test_scrub_disobeys_where_the_original_sees_objects(build_unlearning, original, pair):
+    model = build(build_unlearning, 'SCRUB', weight=0.5, temperature=2.0, places='objects')
+    move(model)
+    inputs, data_samples = copy.deepcopy(pair)
+    inputs, data_samples = inputs['forget'], data_samples['forget']
+    found, spoken = (said(each, inputs, data_samples) for each in (model.detector, original))
+    at = matched(original, spoken, data_samples) == 4
+    assert at.sum() == sum(len(sample.gt_instances) for sample in data_samples)
+    student, teacher = (logits[at][:, FORGOTTEN] for _, logits, _ in (found, spoken))
+    expected = distillation(student, teacher, 2.0) * len(student) / len(inputs)
+    assert losses(model, pair)['forget_kd_loss'] == pytest.approx(-0.5 * expected, rel=1e-3)
+
+
 def test_scrubs_smooths_towards_a_running_mean(build_unlearning, original, pair):
     model = build(build_unlearning, 'SCRUBS', smoothing=2.0, decay=0.75, interval=2)
     move(model)
