@@ -11,7 +11,7 @@ from gslora_det.attacks.material import Material
 from gslora_det.engine.attack_record import FILE_NAME, FORMAT_VERSION, read_attacks
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.engine.record import check_file, read_record, weights_before
-from gslora_det.evaluation import LEAST_AP, most
+from gslora_det.evaluation import LEAST_AP, erased_up_to, most
 from gslora_det.files import check_writable, folder_lock, sha256, write_json
 from gslora_det.options import unknown
 from gslora_det.quiet import quiet
@@ -139,13 +139,8 @@ class AttackRun:
 
     def _can_be_attacked(self, name: str, task: int) -> bool:
         if name == 'shuffled labels':  # of few classes the drawn label is right too often
-            return len(self._erased(task)) >= _CLASSES_TO_SHUFFLE
+            return len(erased_up_to(self.sequence, task)) >= _CLASSES_TO_SHUFFLE
         return name != 'oracle' or self.oracles.get(task) is not None
-
-    def _erased(self, task: int) -> List[str]:
-        """Names of all classes that were erased up to a task."""
-        return [*self.sequence.get('erased_before', ()),
-                *(name for each in self.sequence['tasks'][:task] for name in each['forgotten'])]
 
     def _find(self, wanted: Round) -> Optional[dict]:
         return next((entry for entry in self.record['attacks']
@@ -192,7 +187,7 @@ class AttackRun:
     def _material(self, task: int) -> Material:
         missing = self.sequence.get('settings', {}).get('sequence', {}).get('missing') or ()
         first = self.sequence['tasks'][0]['forgotten'] if task > 1 else ()
-        return Material(self.cfg, self._erased(task), missing, first, self.seed)
+        return Material(self.cfg, erased_up_to(self.sequence, task), missing, first, self.seed)
 
     def _keep(self, each: Round, kind: type, curve: List[dict], seconds: float) -> dict:
         entry = dict(

@@ -4,7 +4,7 @@ from gslora_det.evaluation.box_fates import BoxFate, box_fates, class_roles
 from gslora_det.evaluation.boxes import Detections, Objects
 from gslora_det.evaluation.fate_summary import fate_summary, found_again, lost_share
 from gslora_det.evaluation.matching import ComparedImage
-from gslora_det.evaluation.measures import LEAST_AP, h_mean, h_ratio, mean_ap, ratio
+from gslora_det.evaluation.measures import LEAST_AP, erased_up_to, h_mean, h_ratio, mean_ap, ratio
 from gslora_det.evaluation.recovery import (
     DETECTORS,
     attack_rows,
@@ -27,7 +27,7 @@ from gslora_det.evaluation.thresholds import (
 __all__ = [
     'BoxFate', 'ClassScores', 'ComparedImage', 'DETECTORS', 'Detections', 'LEAST_AP',
     'Objects', 'SplitCocoMetric', 'attack_rows', 'beyond_oracle', 'box_fates', 'by_detector',
-    'class_ap', 'class_roles', 'class_scores', 'counted_attacks', 'fate_summary',
-    'found_above', 'found_again', 'h_mean', 'h_ratio', 'is_blind', 'lost_share', 'mean_ap',
-    'most', 'precision', 'ratio', 'same_precision', 'split_ap',
+    'class_ap', 'class_roles', 'class_scores', 'counted_attacks', 'erased_up_to',
+    'fate_summary', 'found_above', 'found_again', 'h_mean', 'h_ratio', 'is_blind', 'lost_share',
+    'mean_ap', 'most', 'precision', 'ratio', 'same_precision', 'split_ap',
 ]

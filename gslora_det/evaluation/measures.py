@@ -6,6 +6,17 @@ from __future__ import annotations
 LEAST_AP = 0.02
 
 
+def erased_up_to(record: dict, task: int) -> list[str]:
+    """All classes that are erased after a task, earlier sequences' first.
+
+    Args:
+        record: The content of ``sequence.json``.
+        task: Its number; 0 for what earlier sequences erased.
+    """
+    return [*record.get('erased_before', ()),
+            *(name for each in record['tasks'][:task] for name in each['forgotten'])]
+
+
 def mean_ap(per_class, names) -> float | None:
     """Mean AP of some classes, which is COCO's AP over them.
 

@@ -110,14 +110,13 @@ def merge_lora(module: nn.Module) -> None:
     Raises:
         ValueError: An update holds NaN or Inf; no layer is changed then.
     """
-    broken = [name for name, value in lora_state(module).items()
-              if not torch.isfinite(value).all()]
-    if broken:
-        raise ValueError(f'{broken[0]} holds NaN or Inf; nothing is merged: lower the '
-                         'learning rate or beta, and train the task again')
-    for group in lora_groups(module):
-        for layer in group.layers.values():
-            layer.merge()
+    layers = {name: layer for group in lora_groups(module) for name, layer in group.layers.items()}
+    for name, layer in layers.items():
+        if not torch.isfinite(layer.delta()).all():
+            raise ValueError(f'the update of {name} holds NaN or Inf; nothing is merged: lower '
+                             'the learning rate or beta, and train the task again')
+    for layer in layers.values():
+        layer.merge()
 
 
 def plain_state_dict(module: nn.Module) -> Dict[str, Tensor]:

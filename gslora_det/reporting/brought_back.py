@@ -7,6 +7,7 @@ from gslora_det.evaluation import (
     attack_rows,
     beyond_oracle,
     counted_attacks,
+    erased_up_to,
     mean_ap,
 )
 from gslora_det.reporting.answer import GONE, NAMED, PARTLY_GONE, Answer
@@ -59,9 +60,8 @@ def _unknown(text: str, doubt: str, word: str = '') -> Answer:
 
 def _after(record, entries, task: int) -> Answer:
     """The answer of the attacks after one request."""
-    erased = [*record.get('erased_before', ()),
-              *(name for each in record['tasks'][:task] for name in each['forgotten'])]
-    before, void = mean_ap(record['original']['per_class'], erased), _void(entries, task)
+    before = mean_ap(record['original']['per_class'], erased_up_to(record, task))
+    void = _void(entries, task)
     counted = counted_attacks(entries, task)
     if not counted:
         return _unknown(f'Attacks were made after request {task}, but none of them tells how '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gslora_det.evaluation import mean_ap
+from gslora_det.evaluation import erased_up_to, mean_ap
 
 
 class ErasedSet(NamedTuple):
@@ -36,8 +36,8 @@ def erased_sets(record) -> list[ErasedSet]:
     """
     tasks, first = record['tasks'], record['original']['per_class']
     sets = [(task['task'], task['forgotten']) for task in tasks]
-    if record.get('erased_before'):
-        sets.insert(0, (0, list(record['erased_before'])))
+    if earlier := erased_up_to(record, 0):
+        sets.insert(0, (0, earlier))
     return [
         ErasedSet(number, names, mean_ap(first, names),
                   [None if each['task'] < number else mean_ap(each['per_class'], names)

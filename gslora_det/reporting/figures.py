@@ -12,7 +12,7 @@ from markupsafe import Markup
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from gslora_det.evaluation import LEAST_AP, mean_ap
+from gslora_det.evaluation import LEAST_AP, erased_up_to, mean_ap
 from gslora_det.reporting.answer import GONE, SMALL_COST
 from gslora_det.reporting.curves import PALETTE, draw_ap, draw_norms, label_ends
 from gslora_det.reporting.tables import results_rows
@@ -165,10 +165,8 @@ def comparison_svg(records, labels) -> Markup:
         colour, marker = _RUNS[i % len(_RUNS)]
         numbers = [task['task'] for task in record['tasks']]
         kept = [row['AP_retained_relative'] for row in results_rows(record)]
-        erased, left = [], []
-        for task in record['tasks']:
-            erased += task['forgotten']
-            left.append(mean_ap(task['per_class'], erased))
+        left = [mean_ap(task['per_class'], erased_up_to(record, task['task']))
+                for task in record['tasks']]
         for axes, values in (upper, kept), (lower, left):
             values = [np.nan if value is None else 100 * value for value in values]
             axes.plot(numbers, values, marker=marker, color=colour, clip_on=False,

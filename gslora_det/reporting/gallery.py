@@ -18,6 +18,7 @@ from gslora_det.evaluation import (
     box_fates,
     class_roles,
     class_scores,
+    erased_up_to,
     fate_summary,
 )
 from gslora_det.evaluation.box_fates import FATES, UNWANTED
@@ -109,9 +110,8 @@ def make_gallery(record: dict, before: Mapping, after: Mapping, number: int,
         ValueError: If there is nothing to show.
     """
     classes = list(record['original']['per_class'])  # in the order of their labels
-    *earlier, last = (task['forgotten'] for task in record['tasks'])
-    old = [*record.get('erased_before', ()), *(name for names in earlier for name in names)]
-    roles = class_roles(classes, last, old)
+    tasks = record['tasks']
+    roles = class_roles(classes, tasks[-1]['forgotten'], erased_up_to(record, len(tasks) - 1))
     images = {i: ComparedImage.of(first.objects, first.detections, after[i].detections)
               for i, first in before.items()}
     fates = {i: box_fates(image.objects, *image.detections, roles, score_thr, image.matched)

@@ -8,7 +8,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from gslora_det.evaluation import h_ratio, ratio
+from gslora_det.evaluation import erased_up_to, h_ratio, ratio
 from gslora_det.reporting.fates import objects_table
 from gslora_det.words import percent
 
@@ -70,18 +70,17 @@ def results_rows(record, protocol='full'):
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f'protocol must be one of {[*PROTOCOLS]}, got {protocol!r}')
-    rows, erased = [], 0
+    rows = []
     for entry in record['tasks']:
         metrics, original = entry['metrics'], entry['original']
         if protocol == 'reference':
             metrics, original = (x.get('reference', {}) for x in (metrics, original))
         norms = entry.get('groups', {}).values()
-        erased += len(entry['forgotten'])
         ap_retained = metrics.get('AP_retained')
         rows.append({
             'task': entry['task'],
             'forgotten': len(entry['forgotten']),
-            'erased': erased,
+            'erased': len(erased_up_to(record, entry['task'])),
             'AP_retained': ap_retained,
             'AP_retained_relative': ratio(ap_retained, original.get('AP_retained')),
             'AP_forgotten': metrics.get('AP_forgotten'),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gslora_det.evaluation import LEAST_AP, mean_ap
+from gslora_det.evaluation import LEAST_AP, erased_up_to, mean_ap
 from gslora_det.reporting.answer import FAIR_COST, GONE, NAMED, PARTLY_GONE, SMALL_COST, Answer
 from gslora_det.reporting.brought_back import brought_back
 from gslora_det.reporting.erased_sets import erased_sets
@@ -78,8 +78,7 @@ def _cost(record, found, score_thr) -> Answer:
     question, task = 'Did the rest suffer?', record['tasks'][-1]
     rule = (f'Hardly if at least {share(SMALL_COST, 0)} of the original is kept, noticeably if at '
             f'least {share(FAIR_COST, 0)}, otherwise badly.')
-    forgotten = {name for entry in record['tasks'] for name in entry['forgotten']}
-    forgotten.update(record.get('erased_before', ()))
+    forgotten = erased_up_to(record, task['task'])
     first, last = record['original']['per_class'], task['per_class']
     before, after = task['original']['AP_retained'], task['metrics']['AP_retained']
     if (before or 0) < LEAST_AP or after is None:

@@ -143,10 +143,12 @@ def test_merged_equals_unmerged_and_has_no_lora_key(detector):
     torch.testing.assert_close(plain(x), expected, atol=1e-5, rtol=0)
 
 
-def test_merge_refuses_all_where_one_is_broken(detector):
-    trained(detector)[1].layers['encoder.layers.1.ffn.layers.1'].lora_A.data[0] = float('nan')
+@pytest.mark.parametrize('value', [float('nan'), 1e30])  # whose product is too large
+def test_merge_refuses_all_where_one_is_broken(detector, value):
+    layer = trained(detector)[1].layers['encoder.layers.1.ffn.layers.1']
+    layer.lora_A.data[:] = layer.lora_B.data[:] = value
     before = {k: v.clone() for k, v in plain_state_dict(detector).items()}
-    with pytest.raises(ValueError, match='encoder.layers.1.ffn.layers.1.lora_A'):
+    with pytest.raises(ValueError, match='encoder.layers.1.ffn.layers.1 holds NaN or Inf'):
         merge_lora(detector)
     assert all(torch.equal(v, before[k]) for k, v in plain_state_dict(detector).items())
 

@@ -50,6 +50,11 @@ REFERENCE = [
 ]
 
 
+def test_erased_counts_what_earlier_sequences_erased():
+    later = dict(RECORD, erased_before=['car', 'bus', 'train'])
+    assert [row['erased'] for row in results_rows(later)] == [5, 6]
+
+
 def test_rows_are_fractions_and_none():
     first, second = results_rows(RECORD)
     assert first == {
