@@ -185,7 +185,7 @@ class AttackRun:
             self.progress.step()
 
     def _material(self, task: int) -> Material:
-        missing = self.sequence.get('settings', {}).get('sequence', {}).get('missing') or ()
+        missing = self.sequence['settings']['sequence'].get('missing') or ()
         first = self.sequence['tasks'][0]['forgotten'] if task > 1 else ()
         return Material(self.cfg, erased_up_to(self.sequence, task), missing, first, self.seed)
 

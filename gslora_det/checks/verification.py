@@ -75,8 +75,6 @@ def verification(work_dir: Path, metrics: bool = True) -> Iterator[Check]:
     yield 'all tasks are finished', lambda: _finished(record)
     for name, (folder, entry) in recorded_files(work_dir, record).items():
         yield name, lambda folder=folder, entry=entry: _checked(folder, entry)
-    if 'config' not in record:
-        yield 'config', _no_config
     for task in record['tasks']:
         yield f'task {task["task"]}: buffers', lambda task=task: _buffers(work_dir, task)
     if (work_dir / FILE_NAME).exists():
@@ -110,8 +108,7 @@ def originals(record: dict) -> Dict[str, Tuple[Path, dict]]:
 def recorded_files(work_dir: Path, record: dict) -> Dict[str, Tuple[Path, dict]]:
     """The files whose hash a record holds: by name, what :func:`check_file` takes."""
     files = originals(record)
-    if 'config' in record:
-        files['config'] = work_dir, record['config']
+    files['config'] = work_dir, record['config']
     if 'labels' in record:
         files['labels of the detector'] = work_dir, record['labels']
     for task in record['tasks']:
@@ -138,14 +135,10 @@ def _be_there(path: Path) -> None:
         raise ValueError(f'not checked: {path} is not there')
 
 
-def _no_config() -> str:
-    raise ValueError('not checked: the record is of an earlier version, which kept no hash of it')
-
-
 def _is_as_recorded(work_dir: Path, record: dict) -> bool:
     try:
         return bool(check_file(work_dir, record['config']))
-    except (KeyError, ValueError):  # which its own check says
+    except ValueError:  # which its own check says
         return False
 
 
@@ -171,8 +164,8 @@ def _attacks(work_dir: Path, record: dict) -> str:
 
 def _request(cfg: Config, work_dir: Path, plan: List[TaskPlan]) -> str:
     expected = new_record(cfg, plan, first_original(cfg)[0])
-    known = read_record(work_dir).get('settings', {})
-    expected['settings']['processes'] = known.get('processes')  # one is enough to look at it
+    known = read_record(work_dir)['settings']
+    expected['settings']['processes'] = known['processes']  # one is enough to look at it
     load_record(work_dir, expected)
     return 'as recorded'
 

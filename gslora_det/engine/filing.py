@@ -15,14 +15,14 @@ def filled_in(record: Mapping[str, Any], given: Mapping[str, Any],
     """What a record says, and what is given now where it says nothing.
 
     Args:
-        record (dict): The content of ``sequence.json``; earlier versions have no ``filing``.
+        record (dict): The content of ``sequence.json``.
         given (dict): By name a text, or None.
         where (Path): The run, for the message.
 
     Raises:
         ValueError: What is given contradicts the record; one line says so.
     """
-    known = filing_of(record.get('filing') or {})
+    known = record['filing']
     for key, text in filing_of(given).items():
         if text is not None and known[key] not in (None, text):
             raise ValueError(f'{key} is {text!r}, but {where} was begun with {known[key]!r}: '

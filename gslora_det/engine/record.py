@@ -128,8 +128,7 @@ def read_record(path: Path) -> dict:
     if record.get('format_version') != FORMAT_VERSION:
         raise ValueError(f'{path} has format version {record.get("format_version")}, this '
                          f'package reads {FORMAT_VERSION}: use the package that wrote it')
-    # Earlier versions did not write it.
-    if 'sha256' in record and record.pop('sha256') != digest(record):
+    if record.pop('sha256', None) != digest(record):
         raise ValueError(f'{path} was changed after it was written: its sha256 differs')
     return record
 
@@ -157,7 +156,7 @@ def load_record(work_dir: Path, expected: dict) -> dict:
     """
     record = read_record(work_dir)
     for key in ('request', 'buffers', 'method_config'):
-        if record.get(key) != expected[key]:
+        if record[key] != expected[key]:
             raise ValueError(f'{work_dir} holds another sequence ({key} differs): resume '
                              'with the config it was started with, or set another '
                              '--work-dir')
@@ -168,14 +167,12 @@ def load_record(work_dir: Path, expected: dict) -> dict:
                              f'{now.get("file")}, which has another sha256: resume with what it '
                              'was started with, or set another --work-dir')
     record['filing'] = filled_in(record, expected['filing'], work_dir)
-    if 'settings' in record:  # earlier versions did not keep them
-        before, now = flat(record['settings']), flat(expected['settings'])
-        for key in sorted({*before, *now}):
-            if before.get(key) != now.get(key):
-                raise ValueError(
-                    f'{work_dir} was started with {key} {before.get(key)}, not '
-                    f'{now.get(key)}: resume with what it was started with, or set '
-                    'another --work-dir')
+    before, now = flat(record['settings']), flat(expected['settings'])
+    for key in sorted({*before, *now}):
+        if before.get(key) != now.get(key):
+            raise ValueError(f'{work_dir} was started with {key} {before.get(key)}, not '
+                             f'{now.get(key)}: resume with what it was started with, or set '
+                             'another --work-dir')
     for task in record['tasks']:
         for kind in ARTEFACTS:
             if kind in task:
@@ -186,15 +183,14 @@ def load_record(work_dir: Path, expected: dict) -> dict:
 def run_id(record: dict) -> str:
     """What a run keeps from its beginning to its end, as one hash."""
     begun = ('name', 'request', 'buffers', 'method_config', 'settings', 'weights')
-    return digest(dict({key: record.get(key) for key in begun},
-                       started=[run['started'] for run in record.get('runs', ())[:1]]))
+    return digest(dict({key: record[key] for key in begun},
+                       started=[run['started'] for run in record['runs'][:1]]))
 
 
 def original_of(record: dict) -> list:
     """What the original model's AP depends on."""
-    settings = record.get('settings', {})
     return [record['request'], weights_before(record)['sha256'], *measured_on(record),
-            settings.get('sequence', {}).get('missing')]
+            record['settings']['sequence'].get('missing')]
 
 
 def weights_before(record: dict) -> dict:
@@ -204,9 +200,8 @@ def weights_before(record: dict) -> dict:
 
 def measured_on(record: dict) -> list:
     """The detector and the data of a record's measurements."""
-    settings = record.get('settings', {})
-    data = settings.get('data', {})
-    return [settings.get('model'), data.get('val'), data.get('val_evaluator')]
+    model, data = record['settings']['model'], record['settings']['data']
+    return [model, data['val'], data['val_evaluator']]
 
 
 def check_file(work_dir: Path, entry: dict) -> str:

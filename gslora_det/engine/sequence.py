@@ -139,7 +139,7 @@ class UnlearningSequence:
         self._save_config()
         if self._labels.facts:
             self.record['labels'] = self._labels.facts
-        self.record.setdefault('runs', []).append(
+        self.record['runs'].append(
             provenance((self.cfg.get('randomness') or {}).get('seed') or 0))
         self._save()  # a start that is killed at once leaves a trace
         with SequenceProgress(steps + val_batches) as self.progress, quiet():

@@ -61,8 +61,8 @@ def attack_rows(entries: List[dict]) -> List[dict]:
         as_it_is = most(by_detector(entries, 'as it is', '', task).get('original'))
         result.append(dict(
             task=task, attack=attack, setting=setting,
-            name=', '.join(filter(None, (attack, setting))), title=kind.get('title', ''),
-            measures=kind['measures'], needs_original=kind.get('needs_original', False),
+            name=', '.join(filter(None, (attack, setting))), title=kind['title'],
+            measures=kind['measures'], needs_original=kind['needs_original'],
             chance=kind['chance'], void=why_void(found, as_it_is),
             found={name: most(entry) for name, entry in found.items()}))
     return result

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from gslora_det.words import plural
 
-NOT_RECORDED = 'not recorded'
-
 
 def facts(run) -> list[tuple[str, str]]:
     """Who asked, who carried it out, when, and whether it was verified: titles and texts.
@@ -15,19 +13,18 @@ def facts(run) -> list[tuple[str, str]]:
     Args:
         run (Run): See :class:`gslora_det.reporting.Run`.
     """
-    recorded, starts = run.record.get('filing') or {}, run.record.get('runs') or ()
+    recorded, starts = run.record['filing'], run.record['runs']
 
     def text(key: str) -> str:
         given = (run.filing or recorded).get(key)
         if given is None:
-            return NOT_RECORDED
+            return 'not recorded'
         return given if recorded.get(key) == given else f'{given} (said for this report)'
 
     return [
         ('Requester', text('requester')), ('Request', text('request_id')),
         ('Carried out by', text('operator')),
-        ('Begun', _time(starts[0]['started']) if starts else NOT_RECORDED),
-        ('Ended', _time(starts[-1].get('finished')) if starts else NOT_RECORDED),
+        ('Begun', _time(starts[0]['started'])), ('Ended', _time(starts[-1].get('finished'))),
         ('Verified', verified(run.verification)[0])]
 
 
@@ -57,23 +54,16 @@ def verified(found: Mapping | None) -> tuple[str, bool]:
 
 def made_with(record: dict) -> list[tuple[str, list[str]]]:
     """With what a run was done: titles, and a text for each start of it."""
-    starts = record.get('runs') or ()
-    data = (record.get('settings') or {}).get('data') or {}
+    starts, data = record['runs'], record['settings']['data']
     labels = record.get('labels')
     detected = f'{labels_in_words(labels)}: ' if labels else ''
 
-    def said(text, start) -> str:
-        try:
-            return text(start)
-        except KeyError:  # an earlier version wrote the record
-            return NOT_RECORDED
-
     def each(text) -> list[str]:
-        return [*dict.fromkeys(said(text, start) for start in starts)] or [NOT_RECORDED]
+        return [*dict.fromkeys(map(text, starts))]
 
     return [
         ('Starts', [f'{_time(start["started"])} to {_time(start.get("finished"))}'
-                    for start in starts] or [NOT_RECORDED]),
+                    for start in starts]),
         ('Device', each(lambda start: f'{start["device"]}, '
                         f'{plural(start["processes"], "process")}')),
         ('Seed', each(lambda start: str(start['seed']))),
@@ -83,7 +73,7 @@ def made_with(record: dict) -> list[tuple[str, list[str]]]:
         ('Source code', each(lambda start: 'SHA-256 of the package’s Python files '
                              f'{start["code"]["sha256"]}')),
         *((f'Annotations of the {title} images',
-           [f'{used}SHA-256 {data[key]["annotations_sha256"]}' if key in data else NOT_RECORDED])
+           [f'{used}SHA-256 {data[key]["annotations_sha256"]}'])
           for key, title, used in (('train', 'training', detected), ('val', 'validation', '')))]
 
 

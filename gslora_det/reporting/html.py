@@ -85,7 +85,7 @@ def _running_title(runs, views) -> str:
     """What stands at the head of every printed page."""
     if len(runs) > 1:
         return f'Comparison of {len(runs)} runs: {", ".join(run.name for run in runs)}'
-    request = (runs[0].filing or runs[0].record.get('filing') or {}).get('request_id')
+    request = (runs[0].filing or runs[0].record['filing'])['request_id']
     return ' · '.join([views[0]['title'], runs[0].name, *([request] if request else [])])
 
 
@@ -141,14 +141,13 @@ def _view(anchor: str, run: Run, heading: int) -> dict:
 def _evidence(run: Run) -> str:
     """What the verdict rests on, in one line."""
     parts = ['One unfinished run' if so_far(run.record) else 'One run']
-    starts = run.record.get('runs')
+    last = run.record['runs'][-1]
     if run.gallery:
         objects = sum(seen['objects'] for seen in run.gallery.summary['recall'].values())
         classes = len(run.record['original']['per_class'])
         parts.append(f'{plural(run.gallery.num_images, "validation image")} with {objects:,} '
                      f'objects, on average {objects / classes:.0f} of a class')
-    if starts:
-        parts.append(f'{starts[-1]["started"][:10]}, gslora_det {starts[-1]["code"]["version"]}')
+    parts.append(f'{last["started"][:10]}, gslora_det {last["code"]["version"]}')
     return '; '.join(parts) + '.'
 
 

@@ -18,9 +18,9 @@ import hashlib, json, sys
 from pathlib import Path
 if sys.argv[1] == 'attack':
     _, run, alone, _, *names = sys.argv[1:]
-    entry = dict(task=1, setting='', detector='unlearned', seed=0, x_title='epochs',
-                 measures='AP', chance=0, finds_hidden=True, curve=[dict(x=1, AP=5.0)],
-                 seconds=1.0)
+    entry = dict(task=1, setting='', detector='unlearned', seed=0, title='',
+                 x_title='epochs', measures='AP', chance=0, finds_hidden=True,
+                 needs_original=False, curve=[dict(x=1, AP=5.0)], seconds=1.0)
     Path(run, 'attacks.json').write_text(json.dumps(dict(
         format_version=1, detectors={}, attacks=[dict(entry, attack=name) for name in names])))
     sys.exit(alone != '--no-controls')

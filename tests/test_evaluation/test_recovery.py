@@ -16,7 +16,7 @@ def attack(name, task=1, setting='', measures='AP_forgotten', chance=0.0, finds_
            needs_original=False, **found):
     """The entries of one attack: what it finds in each detector, as a course of two points."""
     return [dict(task=task, attack=name, setting=setting, detector=detector.replace('_', ' '),
-                 measures=measures, chance=chance, finds_hidden=finds_hidden,
+                 title='', measures=measures, chance=chance, finds_hidden=finds_hidden,
                  needs_original=needs_original,
                  curve=[{'x': 1, measures: value}, {'x': 2, measures: value / 2}])
             for detector, value in found.items()]

@@ -21,6 +21,9 @@ def scores(before=(), now=(), wrong_before=(), wrong_now=()):
                        (np.array(wrong_before, float), np.array(wrong_now, float)))
 
 
+START = dict(
+    started='2026-11-20T23:59:59Z', finished=None, seed=3, processes=2, device='1 x GPU',
+    python='3.11.7', code=dict(version='0.2.0', sha256='c' * 64), packages=dict(torch='2.9.0'))
 GONE = -np.inf
 SCORES = (  # `r` is kept but less sure, one `s` is lost above 0.5, `x` and `<script>` are gone
     scores([.9, .8, .7], [.6, .4, .35], [.6], [.3, .2]), scores([.9, .6], [.8, .45]),
@@ -44,7 +47,12 @@ def record(last, first=FIRST):
     return dict(
         format_version=1, name='by_hand', method='GSLoRA',
         method_config=dict(type='GSLoRA', rank=8), request=[['x'], ['<script>', 'z']],
-        weights=dict(file='original.pth', sha256=None),
+        buffers=[dict(forget=[1], retain=[2])] * 2,
+        weights=dict(file='original.pth', sha256=None), runs=[START],
+        filing=dict.fromkeys(('requester', 'request_id', 'operator')),
+        settings=dict(sequence={}, model={}, data=dict(
+            train=dict(annotations_sha256='d' * 64), val=dict(annotations_sha256='e' * 64),
+            val_evaluator={})),
         original=dict(AP=0.65, per_class=ORIGINAL),
         tasks=[_task(1, ['x'], first, ['r', 's', '<script>']),
                _task(2, ['<script>', 'z'], last, ['r', 's'])])

@@ -160,9 +160,9 @@ def attacks(run, tmp_path):
     """Writes attacks on the last task, with changes to their record; gives its file."""
     def write(**changes):
         entries = [dict(
-            task=2, attack='new head', setting='', detector=detector, seed=0, x_title='epochs',
-            measures='AP_forgotten', chance=0.0, finds_hidden=True, needs_original=False,
-            curve=[dict(x=1, AP_forgotten=found)], seconds=1.0)
+            task=2, attack='new head', setting='', detector=detector, seed=0, title='',
+            x_title='epochs', measures='AP_forgotten', chance=0.0, finds_hidden=True,
+            needs_original=False, curve=[dict(x=1, AP_forgotten=found)], seconds=1.0)
             for detector, found in (
                 ('unlearned', 41.5), ('oracle', 40.5), ('head mask', 69.5))]
         detectors = {'original': run['weights']['sha256'],

@@ -22,11 +22,12 @@ def test_first_screen(last, headline):
     assert 'asked to stop detecting 3 of them, the forgotten classes, in 2 requests, and' in text
     assert 'Only AP decides here' in text
     assert 'knows 5 classes' in text and 'the other 2, the retained classes, as before' in text
-    for key in ('Requester', 'Request', 'Carried out by', 'Begun', 'Ended'):
+    for key in ('Requester', 'Request', 'Carried out by'):
         assert f'{key}not recorded ' in text
-    assert (f'Verifiednot verified What is shown {headline} One run. What is not shown Whether '
-            'the forgotten classes can be brought back: no attack was made. That the information '
-            'is gone from the model, or cannot be relearned. That the original model and the '
+    assert 'Begun2026-11-20 23:59 UTC Endednot yet ' in text
+    assert (f'Verifiednot verified What is shown {headline} One run; 2026-11-20, gslora_det '
+            '0.2.0. What is not shown Whether the forgotten classes can be brought back: no '
+            'attack was made. That the information is gone from the model, or cannot be relearned. That the original model and the '
             'training data were deleted.') in text
     assert ('what the record says: not verified. Four questions Are the forgotten classes still '
             'detected?') in text
@@ -55,8 +56,7 @@ def test_what_the_verdict_rests_on():
     summary = dict(confusion={}, roles=dict.fromkeys(ROLES, {}), found=found, recall=recall)
     picture = Picture('1.png', [], 'data:,', 'data:,', (9, 9))
     gallery = Gallery(summary, [picture], 0.3, num_images=1200)
-    start = dict(started='2026-11-20T23:59:59Z', code=dict(version='0.2.0'))
-    page = render_report([Run('by_hand', dict(record(SUCCESS), runs=[start]), gallery)])
+    page = render_report([Run('by_hand', record(SUCCESS), gallery)])
     assert ('One run; 1,200 validation images with 1,500 objects, on average 300 of a class; '
             '2026-11-20, gslora_det 0.2.0.') in page
     assert 'the worse one decides' in page and 'Only AP decides' not in page

@@ -42,8 +42,9 @@ SUMMARY = dict(
     confusion={'x': {'s': 1}}, recall=dict(forgotten=RECALL, old=RECALL, retained=RECALL))
 
 ATTACKS = [dict(
-    task=2, attack='new head', setting='lr 0.01', detector=detector, x_title='epochs', chance=0.0,
-    measures='AP_forgotten', finds_hidden=True,
+    task=2, attack='new head', setting='lr 0.01', detector=detector, title='',
+    x_title='epochs', chance=0.0, measures='AP_forgotten', finds_hidden=True,
+    needs_original=False,
     curve=[dict(x=1, AP_forgotten=10.0), dict(x=20, AP_forgotten=40.0)])
     for detector in ('unlearned', 'oracle', 'head mask', 'original')]
 

@@ -43,8 +43,6 @@ class FatesHook(DetectionsHook):
     def look_at(self, runner: Runner, found: Dict[str, dict]) -> None:
         """Counts, image by image."""
         before = read_json(self.predictions)
-        if not found.keys() <= before.keys():  # earlier versions kept those of pictures alone
-            return
         dataset = runner.val_dataloader.dataset
         classes = dataset.metainfo['classes']
         roles = class_roles(classes, self.split['forgotten'], self.split['old'])

@@ -52,7 +52,7 @@ class MethodHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         unwrapped(runner.model).method.load_state_dict(checkpoint['method'])
-        self.images_measured = checkpoint.get('images_measured', 0)  # earlier versions: not kept
+        self.images_measured = checkpoint['images_measured']
 
 
 def _images(runner: Runner, branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:

@@ -24,4 +24,4 @@ class StopwatchHook(Hook):
         checkpoint['seconds'] = self.seconds
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        self._start -= checkpoint.get('seconds', 0.0)
+        self._start -= checkpoint['seconds']
