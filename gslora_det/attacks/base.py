@@ -76,6 +76,7 @@ class Attack:
     def run(self, target: Target, **setting) -> List[dict]:
         """Attacks; gives the points of a curve, each with ``x`` and what was measured.
 
-        AP and shares are in percent.
+        AP and shares are in percent. The curve is empty where drawn training images and
+        validation images do not both show objects of the classes.
         """
         raise NotImplementedError

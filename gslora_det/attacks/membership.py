@@ -39,6 +39,8 @@ class Membership(Attack):
                     for dataset, indices in (
                         (material.train, material.share(target.classes, fraction)),
                         (material.held_out, range(len(material.held_out)))))
+        if not old or not new:
+            return []
         area = roc_auc_score([0] * len(old) + [1] * len(new), old + new)
         return [dict(x=0, AUC=round(100 * float(max(area, 1 - area)), 2))]
 

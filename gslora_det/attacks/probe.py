@@ -43,8 +43,8 @@ class Probe(Attack):
         reader = reader_of(material.detector(target.weights))
         known = self._features(reader, material.train, self.images(target))
         new = self._features(reader, material.held_out, range(len(material.held_out)))
-        return [dict(x=layer, **told_apart(*before, *after, target.classes))
-                for layer, (before, after) in enumerate(zip(known, new))]
+        told = [told_apart(*before, *after, target.classes) for before, after in zip(known, new)]
+        return [dict(x=layer, **found) for layer, found in enumerate(told) if found]
 
     @torch.no_grad()
     def _features(self, reader: Reader, dataset: Any, indices: Sequence[int]
@@ -87,6 +87,10 @@ def told_apart(features: np.ndarray, labels: np.ndarray, new: np.ndarray, truth:
         new (ndarray): To test on.
         truth (ndarray): Their classes.
         classes (list[int]): Those that are told from all others, one at a time.
+
+    Returns:
+        dict[str, float]: ``AUC`` and ``balanced_accuracy``, means over the classes that both show;
+        nothing where there is none.
     """
     areas, accuracies = [], []
     for label in classes:
@@ -96,4 +100,4 @@ def told_apart(features: np.ndarray, labels: np.ndarray, new: np.ndarray, truth:
             areas.append(roc_auc_score(truth == label, probe.decision_function(new)))
             accuracies.append(balanced_accuracy_score(truth == label, probe.predict(new)))
     return {name: round(100 * float(np.mean(values)), 2) for name, values in (
-        ('AUC', areas), ('balanced_accuracy', accuracies))}
+        ('AUC', areas), ('balanced_accuracy', accuracies)) if values}

@@ -177,10 +177,14 @@ class AttackRun:
                 material.seed_all()
                 begin = time.perf_counter()
                 curve = attack.run(found[each.detector], **kind.settings[each.setting])
-                entry = self._keep(each, kind, curve, time.perf_counter() - begin)
-                self.progress.say(f'{title}, {each.detector}: {most(entry):.1f} '
-                                  f'{kind.measures}{self.progress.left()}')
-            elif each.detector == 'unlearned':
+                if curve:
+                    entry = self._keep(each, kind, curve, time.perf_counter() - begin)
+                    self.progress.say(f'{title}, {each.detector}: {most(entry):.1f} '
+                                      f'{kind.measures}{self.progress.left()}')
+                else:
+                    missing = ('objects of an erased class in both the drawn training images and '
+                               'the validation images')
+            if missing and each.detector == 'unlearned':
                 self.progress.say(f'{title}: left out for lack of {missing}')
             self.progress.step()
 

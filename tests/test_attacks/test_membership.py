@@ -18,6 +18,25 @@ def test_the_area_is_two_sided(material, hidden, monkeypatch):
         assert Membership(material).run(hidden) == [dict(x=0, AUC=88.89)]
 
 
+@pytest.mark.parametrize('losses', [([], [1.0]), ([1.0], [])])
+def test_one_side_alone_has_no_area(material, hidden, monkeypatch, losses):
+    queue = iter(losses)
+    monkeypatch.setattr(Membership, '_losses', lambda *_: next(queue))
+    assert Membership(material).run(hidden) == []
+
+
+def test_three_tenths_of_the_training_images_and_all_others(material, hidden, shown, monkeypatch):
+    looked = []
+    monkeypatch.setattr(Membership, '_losses', lambda *given: looked.append(given[3:5]) or [1.0])
+    Membership(material).run(hidden)
+    (old, drawn), (new, others) = looked
+    erased = {material.classes[label] for label in hidden.classes}
+    showing = {number for number, names in shown.items() if names & erased}
+    ids = {old.get_data_info(i)['img_id'] for i in drawn}
+    assert ids <= showing and len(drawn) == len(ids) == int(0.3 * len(showing)) > 5
+    assert old is material.train and new is material.held_out and [*others] == [*range(12)]
+
+
 def test_losses_are_those_of_mmdet_image_by_image(material, original):
     detector = material.detector(original)
     reader, prefix = reader_of(detector), material.prefix(detector)

@@ -56,6 +56,7 @@ def test_area_and_accuracy_are_those_of_counting():
 def test_classes_that_are_not_shown_are_left_out():
     train, test = objects(400), objects(400, seed=1)
     assert told_apart(*train, *test, [0, 5]) == told_apart(*train, *test, [0])
+    assert told_apart(*train, *test, [5]) == {}
 
 
 def test_a_ramp_is_pooled_to_the_middle_of_a_box():
@@ -92,6 +93,20 @@ def test_a_detr_gives_its_encoder_and_each_decoder_layer(material, original):
     named = reader.class_layers()[-1](features).argmax(1)
     assert (named == labels).float().mean() > 0.8
     assert torch.isin(features, reading.embeddings).all()
+
+
+def test_trains_on_training_images_and_tests_on_others(material, hidden, monkeypatch):
+    looked = []
+
+    def features(_, reader, dataset, indices):
+        looked.append((dataset, [*indices]))
+        return [objects(400, seed=len(looked))]
+
+    monkeypatch.setattr(Probe, '_features', features)
+    monkeypatch.setattr(Probe, 'images', lambda *_: [3, 5])
+    point, = Probe(material).run(Target('unlearned', hidden.weights, [0]))
+    assert looked == [(material.train, [3, 5]), (material.held_out, [*range(12)])]
+    assert point == dict(x=0, **told_apart(*objects(400, 1), *objects(400, 2), [0]))
 
 
 def test_class_rows_do_not_matter(material, original, hidden):

@@ -15,7 +15,7 @@ from gslora_det.attacks import Membership, NewHead
 from gslora_det.attacks.run import FILE_NAME, AttackRun, attacks_named
 from gslora_det.engine.record import read_record, save_record
 from gslora_det.engine.task_config import CONFIG
-from gslora_det.files import read_json
+from gslora_det.files import read_json, write_json
 from gslora_det.registry import ATTACKS
 
 ORACLE = ROOT / 'checkpoints/deformable-detr_r18_glyph80_without-10.pth'
@@ -81,6 +81,25 @@ def test_what_was_found_in_other_weights_does_not_count(work_dir):
     after = attack(work_dir, oracles={2: str(ORACLE)})
     assert len(found(after)) == 4  # task 1 has no oracle now: nothing of it is looked at
     assert attack(work_dir)['detectors']['oracle of task 1'] != 64 * '0'
+
+
+def test_what_has_no_object_to_measure_by_is_left_out(work_dir, tmp_path, glyph80, capsys):
+    """All training objects of the erased classes are crowds."""
+    coco = read_json(glyph80 / 'annotations/train.json')
+    erased = read_record(work_dir)['request'][0]
+    ids = {each['id'] for each in coco['categories'] if each['name'] in erased}
+    for each in coco['annotations']:
+        each['iscrowd'] = int(each['category_id'] in ids)
+    write_json(tmp_path / 'train.json', coco)
+    cfg = Config.fromfile(work_dir / CONFIG)
+    cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'train.json')
+    names = 'membership', 'probe'
+    assert AttackRun(work_dir, cfg, names, [1], controls=False).run()['attacks'] == []
+    said = capsys.readouterr().out
+    for name in names:
+        assert said.count(
+            f'task 1: {name}: left out for lack of objects of an erased class in both the drawn '
+            'training images and the validation images\n') == 1
 
 
 def test_several_tasks_and_the_first_request_alone(work_dir):
