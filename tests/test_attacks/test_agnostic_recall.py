@@ -57,6 +57,12 @@ def test_the_five_most_frequent_names():
     assert point['recall'] == 93.75  # 15 of 16
 
 
+def test_a_score_at_the_threshold_is_not_above_it():
+    material = planted([[(0, 3, False), (1, 3, False)]], [[(0, 0, 1, 0.5), (1, 0, 2, 0.625)]])
+    point, = AgnosticRecall(material).run(Target('', {}, [3]), score_thr=0.5)
+    assert point == dict(x=0.5, recall=50.0, recall_of_all=100.0, names={'c': 1})
+
+
 def test_hidden_objects_are_called_something_else(material, original, hidden):
     before, = AgnosticRecall(material).run(Target('original', original, hidden.classes))
     after, = AgnosticRecall(material).run(hidden)

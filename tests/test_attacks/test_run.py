@@ -219,6 +219,13 @@ def test_every_attack_says_what_it_is():
                                     'retained classes'}
 
 
+def test_what_is_quick_comes_first():
+    kinds = attacks_named(None)
+    assert {*kinds} == {*ATTACKS.module_dict.values()}
+    assert kinds[0].name == 'as it is'
+    assert [kind.trains for kind in kinds] == sorted(kind.trains for kind in kinds)
+
+
 def test_every_attack_draws_by_the_seed(work_dir, monkeypatch):
     drawn = []
 
