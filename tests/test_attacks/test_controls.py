@@ -33,6 +33,14 @@ def test_classes_without_validation_objects_are_no_control(work_dir):
     assert kept and {material.classes[label] for label in kept} <= shown
 
 
+def test_shuffled_labels_are_those_of_the_unlearned(material, original, hidden):
+    found = targets(['original', 'shuffled labels'], material, hidden.weights, original)
+    assert {name: (target.weights is hidden.weights, target.shuffled)
+            for name, target in found.items()} == {
+        'unlearned': (True, False), 'original': (False, False), 'shuffled labels': (True, True)}
+    assert found['shuffled labels'].classes == hidden.classes
+
+
 def test_a_retained_control_has_something_to_train_on(work_dir, glyph80, tmp_path, monkeypatch):
     """Of three classes one has no training image and another is missing."""
     record = read_record(work_dir)

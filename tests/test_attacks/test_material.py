@@ -53,6 +53,16 @@ def test_several_detectors_are_remembered_as_far_as_there_is_room(make_material,
     assert not material.prefix(detectors[1]).seen
 
 
+def test_what_looks_different_each_time_is_not_remembered(config, tmp_path, original):
+    cfg = config(tmp_path)
+    cfg.train_dataloader.dataset.pipeline.insert(-1, dict(type='RandomFlip', prob=0.5))
+    material = Material(cfg, ['digit 2'])
+    detector = material.detector(original)
+    prefix = material.prefix(detector)
+    list(material.found(detector, prefix))
+    assert prefix.links and not prefix.seen
+
+
 def test_of_no_class_there_is_nothing_to_measure(material, original):
     detector = material.detector(original)
     everything = [*material.erased, *material.retained]

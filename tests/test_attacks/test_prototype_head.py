@@ -1,5 +1,7 @@
 """Class rows made of mean embeddings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from mmengine.config import Config
 from sklearn.covariance import LedoitWolf
 from support import CONFIGS, ROOT
 
-from gslora_det.attacks import prototype_head
+from gslora_det.attacks import EarlierLayers, prototype_head
 from gslora_det.attacks.controls import targets
 from gslora_det.attacks.prototype_head import PrototypeHead, prototype_rows
 from gslora_det.weights import read_weights
@@ -61,6 +63,18 @@ def test_finds_what_is_hidden_and_not_what_is_gone(material, hidden, gone, known
     assert curve[1]['AP_forgotten'] > 0.8 * known['AP_forgotten']
     assert curve[1]['AP_retained'] == pytest.approx(known['AP_retained'], abs=1)
     assert PrototypeHead(material).run(gone, images=(5, ))[0]['AP_forgotten'] < 1
+
+
+def test_a_layer_earlier_needs_no_last_layer(material, hidden, known):
+    detector = material.detector(hidden.weights)
+    for weight in detector.decoder.layers[-1].parameters():
+        weight.normal_(std=0.05)
+    target = replace(hidden, weights=detector.state_dict())
+    before = EarlierLayers(material).run(target)[-1]
+    point, = PrototypeHead(material).run(target, images=(5, ), earlier=1)
+    assert before['AP_forgotten'] == 0
+    assert point['AP_forgotten'] > 0.8 * known['AP_forgotten']
+    assert point['AP_retained'] == pytest.approx(before['AP_retained'], abs=1)
 
 
 def test_rows_before_a_softmax(make_material):
