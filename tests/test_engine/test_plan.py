@@ -73,6 +73,19 @@ def test_what_is_none_is_not_set(cfg, tmp_path):
     assert 'mixed_images' not in run.train_dataloader.dataset.datasets[0]
 
 
+def test_a_task_has_its_branches_sizes_and_its_schedule_ends_with_it(cfg, tmp_path):
+    cfg.sequence.update(num_tasks=1, iters=30)
+    cfg.sequence.forget.batch_size, cfg.sequence.retain.batch_size = 4, 8
+    cfg.param_scheduler = [dict(type='LinearLR', by_epoch=False, end=10),
+                           dict(type='CosineAnnealingLR', by_epoch=False, begin=10)]
+    run = task_config(cfg, make_plan(cfg)[0], tmp_path, list(CLASSES), 'weights.pth', {}, {})
+    loader = run.train_dataloader
+    assert [part.branch for part in loader.dataset.datasets] == ['forget', 'retain']
+    assert loader.sampler.source_ratio == [4, 8]
+    assert loader.batch_size == loader.sampler.batch_size == 12
+    assert [part.end for part in run.param_scheduler] == [10, 30]
+
+
 def test_epochs_are_passes_over_the_retain_buffer(cfg):
     cfg.sequence.iters = None
     cfg.sequence.epochs = 3
@@ -113,6 +126,19 @@ def test_pictures_show_forgotten_classes(cfg, glyph80):
         for image in task.pictures:
             assert any(a['image_id'] == image and CLASSES[a['category_id'] - 1]
                        in task.split.forgotten for a in annotations)
+
+
+def test_pictures_show_most_kinds_of_forgotten_objects(cfg, glyph80):
+    cfg.sequence.pictures = 4
+    annotations = json.loads((glyph80 / 'annotations/val.json').read_text())['annotations']
+    task = make_plan(cfg)[0]
+    kinds = {a['image_id']: set() for a in annotations}
+    for a in annotations:
+        kinds[a['image_id']].add(CLASSES[a['category_id'] - 1])
+    numbers = {image: -len(shown & {*task.split.forgotten}) for image, shown in kinds.items()}
+    ranked = sorted(numbers, key=lambda image: (numbers[image], image))
+    assert numbers[ranked[0]] < numbers[ranked[3]] < numbers[ranked[-1]]
+    assert task.pictures == sorted(ranked[:4])
 
 
 @pytest.mark.parametrize('change, message', [

@@ -107,6 +107,21 @@ def test_record_says_what_was_done(finished):
         assert set(task['metrics']['reference']) == set(task['metrics']) - {'reference'}
 
 
+def test_recorded_groups_are_the_sizes_of_their_updates(finished):
+    for number, task in enumerate(read_json(finished / 'sequence.json')['tasks'], 1):
+        matrices, metadata = load_adapter(finished / f'task_{number}/adapter.safetensors')
+        squares = {}
+        for name in matrices:
+            if name.endswith('.lora_A'):
+                a, b = (matrices[name[:-1] + part].double() for part in 'AB')
+                block = name.split('.ffn.')[0]
+                size = (float(metadata['scaling']) * b @ a).square().sum().item()
+                squares[block] = squares.get(block, 0) + size
+        assert task['groups'] == pytest.approx(
+            {block: math.sqrt(size) for block, size in squares.items()}, rel=1e-4)
+        assert min(task['groups'].values()) > 0
+
+
 class Looks(HeadMask):
     """Looks at more images than there are."""
 
