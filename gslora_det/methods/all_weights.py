@@ -27,7 +27,7 @@ class AllWeights(GSLoRA):
         """Freezes heads and batch norms, and keeps the detector as it is now."""
         freeze_(detector)
         self.groups = []
-        before = Teacher(copy.deepcopy(detector).requires_grad_(False))
+        before = Teacher(copy.deepcopy(detector).eval().requires_grad_(False))
         self.compare_with(before, Teacher(original_detector()) if self.old else None, detector)
 
     def adapter(self, detector: nn.Module) -> Tuple[Dict[str, Tensor], Dict[str, str]]:

@@ -176,6 +176,40 @@ def test_teachers_have_no_dropout(build_unlearning, tiny_config, tiny_weights, p
     assert not torch.equal(one, other)
 
 
+@torch.no_grad()
+def untouched_logits(tiny_config, weights, images, data_samples):
+    """Of the last decoder layer, by MMDet's own forward of the plain detector."""
+    detector = MODELS.build(copy.deepcopy(tiny_config)).eval()
+    load_weights(detector, weights)
+    return detector._forward(images, data_samples)[0][-1]
+
+
+def test_what_was_said_before_is_by_the_stem_as_it_was(
+        build_unlearning, tiny_config, tiny_weights, pair):
+    model = build_unlearning(targets=['neck.*'], hold=1.0).train()
+    for group in lora_groups(model.detector):
+        for layer in group.layers.values():
+            torch.nn.init.normal_(layer.lora_B)
+    batch = model.extract(*copy.deepcopy(pair))['forget']
+    expected = untouched_logits(tiny_config, tiny_weights, *(part['forget'] for part in pair))
+    now = reader_of(model.detector).read(batch)[0].logits
+    assert not torch.allclose(now, expected, atol=1e-2)
+    assert torch.allclose(model.method.before(batch).logits, expected, atol=1e-4)
+
+
+def test_before_all_weights_trained_is_the_plain_detector_as_it_predicts(
+        build_unlearning, tiny_config, tiny_weights, pair):
+    """Without dropout, and by the statistics of its batch norms, which stay."""
+    tiny_config.decoder.layer_cfg.ffn_cfg.ffn_drop = 0.5
+    model = build_unlearning(type='AllWeights', hold=1.0).train()
+    batch = model.extract(*copy.deepcopy(pair))['forget']
+    expected = untouched_logits(tiny_config, tiny_weights, *(part['forget'] for part in pair))
+    for _ in range(2):
+        assert torch.allclose(model.method.before(batch).logits, expected, atol=1e-5)
+    state, original = model.method.before.detector.state_dict(), read_weights(tiny_weights)
+    assert all(torch.equal(state[key], value) for key, value in original.items())
+
+
 def test_beta_can_be_one_a_task(build_unlearning):
     assert build_unlearning(beta=[0.1, 0.2, 0.3], task=2).method.beta == 0.2
 
