@@ -88,6 +88,12 @@ def test_separability_of_one_kind_and_of_far_apart_ones():
     assert separability(inputs, torch.ones(16, dtype=torch.bool)) == 0
 
 
+def test_what_a_probe_gets_wrong_each_time_is_not_separable():
+    """Alternating corners: without one of them, a plane puts it on the wrong side."""
+    corners = torch.tensor([[0, 0], [1, 1], [0, 1], [1, 0]]).double()
+    assert separability(corners, torch.arange(4) < 2) == 0
+
+
 @torch.no_grad()
 def inputs_at_objects(detector):
     """Classes and what each layer is given, by MMDet's own forward and hooks."""
@@ -133,3 +139,24 @@ def test_every_layer_is_edited_by_its_own_directions(build_unlearning, scaling):
         assert torch.allclose(after[names[layer]].double(), expected, atol=1e-6)
         edited.pop(names[layer])
     assert all(torch.equal(after[name], value) for name, value in edited.items())
+
+
+def test_without_forgotten_objects_nothing_changes(build_unlearning):
+    model = build_unlearning(type='DAMP', scaling='uniform').eval()
+    before = copy.deepcopy(model.detector.state_dict())
+    model.method.before_task(model.detector, lambda branch, number: images('retain', number))
+    after = model.detector.state_dict()
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+def test_without_retained_objects_the_whole_mean_is_taken_out(build_unlearning):
+    model = build_unlearning(type='DAMP', scaling='uniform').eval()
+    before = copy.deepcopy(model.detector).eval()
+    layers, labels, inputs = inputs_at_objects(before)
+    model.method.before_task(model.detector, lambda branch, number: (
+        images(branch, number) if branch == 'forget' else ()))
+    names = {m: n for n, m in before.named_modules()}
+    for layer, given in zip(layers, inputs):
+        mean = given[labels == 4].mean(0)
+        found = model.detector.get_submodule(names[layer]).weight.double()
+        assert (found @ mean).norm() < 1e-5 * (layer.weight.double() @ mean).norm()

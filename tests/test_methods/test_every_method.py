@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import itertools
 import re
 from typing import Union, get_args, get_origin
 
@@ -27,6 +28,7 @@ def defaults(method):
             for p in inspect.signature(cls.__init__).parameters.values()}
 
 
+MEASURE = [name for name in NAMES if 'num_images' in defaults(METHODS.get(name))]
 REMEMBER = [name for name in TRAINED if 'cache_teachers' in defaults(METHODS.get(name))]
 # Options by which what counts steps changes what it does within five of them.
 SOON = dict(SCRUB=dict(ascent=0.6), SCRUBS=dict(ascent=0.6, interval=2))
@@ -77,6 +79,19 @@ def test_trains_what_it_says_and_nothing_else(build_unlearning, pair, name):
     train(model, pair, optimizer_of(model), 1, 2)
     changed = {n for n, v in detector.state_dict().items() if not torch.equal(v, before[n])}
     assert changed and changed <= says
+
+
+@pytest.mark.parametrize('name', MEASURE)
+def test_measures_on_as_many_images_as_it_is_told(build_unlearning, name):
+    quick = dict(vae_steps=1) if 'vae_steps' in defaults(METHODS.get(name)) else {}
+    model, asked = build_unlearning(type=name, num_images=1, **quick), []
+
+    def noted(branch, number):
+        asked.append((branch, number))
+        return itertools.islice(images(branch, number), number)
+
+    model.method.before_task(model.detector, noted)
+    assert ('retain', 1) in asked and set(asked) <= {('forget', 1), ('retain', 1)}
 
 
 @pytest.mark.parametrize('name, options', [

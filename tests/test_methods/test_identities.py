@@ -13,9 +13,10 @@ from mmengine.model import BaseModule
 from support import CLASSES, CONFIGS, SPLIT, samples
 from torch import nn
 
-from gslora_det.lora import lora_state
+from gslora_det.lora import lora_state, low_rank_regression
 from gslora_det.losses import ErasureMap, logit_distillation_loss, prototype_divergence
 from gslora_det.methods.importance import importance
+from gslora_det.methods.linear_erasure import _together
 from gslora_det.methods.lirf import attention_distance
 from gslora_det.methods.ssd import dampen_
 from gslora_det.registry import METHODS
@@ -546,10 +547,12 @@ def test_divergence_of_prototypes():
     assert prototype_divergence(embeddings[:0], prototypes[:0]).item() == 0
 
 
-def test_prototypes_are_the_rows_of_the_last_class_head(build_unlearning, original, pair):
+@pytest.mark.parametrize('aux_losses', [False, True])
+def test_prototypes_are_the_rows_of_the_last_class_head(
+        build_unlearning, original, pair, aux_losses):
     model = build(build_unlearning, 'GSLoRAPlusPlus', prototype_forget=0.5,
-                  prototype_retain=0.25, prototype_bound=9.0)
-    plain = build(build_unlearning, 'GSLoRA')
+                  prototype_retain=0.25, prototype_bound=9.0, aux_losses=aux_losses)
+    plain = build(build_unlearning, 'GSLoRA', aux_losses=aux_losses)
     for each in (model, plain):
         move(each)
     found, without = losses(model, pair), losses(plain, pair)
@@ -760,6 +763,50 @@ def test_linear_erasure_starts_from_the_map(build_unlearning, twins):
     moved, asked = torch.cat(moved).flatten(), torch.cat(asked).flatten()
     assert torch.cosine_similarity(moved, asked, 0) > 0.9
     assert moved.norm() / asked.norm() == pytest.approx(1, abs=0.2)
+
+
+def test_linear_erasure_starts_from_all_objects_and_a_third_as_many_other_places(
+        build_unlearning, twins, monkeypatch):
+    """Of these, those at retained objects are asked to stay."""
+    given = []
+    monkeypatch.setattr('gslora_det.methods.linear_erasure.low_rank_regression',
+                        lambda *args: given.append(args) or low_rank_regression(*args))
+    weights, original = twins
+    model, shown = build(build_unlearning, 'LinearErasure', weights=weights), buffers(original)
+    model.method.before_task(model.detector, shown)
+    stay = []
+    for branch in ('forget', 'retain'):
+        for image, sample in shown(branch, 2):
+            what = kinds(original, said(original, image[None], [sample]), [sample])
+            objects = what[what != 5]
+            stay += [kind not in (4, ~4) for kind in objects.tolist()]
+            stay += [False] * round(len(objects) / 3)
+    (inputs, wanted, _), = given
+    assert len(inputs) == len(stay)
+    assert [not row.any() for row in wanted] == stay
+    assert 0 < sum(stay) < len(stay)
+
+
+def test_the_map_is_found_without_dropout(build_unlearning, twins, tiny_config):
+    weights, original = twins
+    shown, found = buffers(original), []
+    for share in (0.0, 0.5):
+        tiny_config.decoder.layer_cfg.ffn_cfg.ffn_drop = share
+        model = build(build_unlearning, 'LinearErasure', weights=weights)
+        model.method.before_task(model.detector, shown)
+        found.append(model.method.map.matrix)
+    assert torch.equal(*found)
+
+
+def test_images_that_run_together_are_all_images_in_order():
+    """Also those of more than 2^18 pixels: one by one."""
+    sizes = [(600, 600)] * 2 + [(256, 512)] * 3 + [(600, 600), (512, 512), (512, 256)]
+    given = [(torch.full((1, *size), float(i)), f'sample {i}') for i, size in enumerate(sizes)]
+    found = list(_together(given))
+    assert [len(samples) for _, samples in found] == [1, 1, 2, 1, 1, 1, 1]
+    assert [sample for _, samples in found for sample in samples] == [each for _, each in given]
+    images = [image for images, _ in found for image in images]
+    assert all(torch.equal(image, each) for image, (each, _) in zip(images, given))
 
 
 def test_linear_erasure_adapts_what_the_class_is_read_off_last(build_unlearning):
