@@ -1,6 +1,7 @@
 import csv
 import io
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from mmengine.config import Config
@@ -177,6 +178,16 @@ def test_what_matters_is_in_colours_and_the_rest_is_grey(tmp_path, monkeypatch):
     assert len({each[1:] for each in named}) == 13
     assert len({colour for label, _, colour in drawn if label not in methods}) == 1
     assert sum(label == 'others' for label, *_ in drawn) == 3
+
+
+def test_curves_are_the_means_of_each_task(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, 'plot', lambda self, x, y, **k: drawn.append([*zip(x, y)]) or [])
+    runs = [dict(tasks=[dict(result(h)['tasks'][0], task=task) for task, h in enumerate(hs, 1)])
+            for hs in ((.7, .5), (.5, .1))]
+    draw_curves(['a'], dict(a=runs), tmp_path / 'x.png', ours=['a'])
+    np.testing.assert_allclose(drawn, [  # retained, forgotten and erased earlier
+        [(1, 60), (2, 30)], [(1, 1), (2, 1)], [(1, np.nan), (2, np.nan)]])
 
 
 def test_the_best_lead(tmp_path):

@@ -94,6 +94,8 @@ def test_rider_is_not_the_new_name_of_the_horse():
     # Nor is a second detection of the rider.
     twice = [(RIDER, PERSON, .8), (RIDER, PERSON, .5)]
     assert [f[0] for f in told(truth, before, twice)] == ['kept', 'erased']
+    # Nor is a detection at the horse's own box, which is the rider's all the same.
+    assert [f[0] for f in told(truth, before, [(AT, PERSON, .9)])] == ['kept', 'erased']
     # A person that no rider explains is the horse's new name.
     beside = [(RIDER, PERSON, .8), (AT, PERSON, .5)]
     assert told(truth, before, beside)[1] == ('renamed', HORSE, 1, PERSON)

@@ -3,7 +3,7 @@ import gslora_det  # noqa: F401  stands in for mmcv's ops before MMDet is import
 # isort: split
 import pytest
 
-from gslora_det.evaluation import h_mean
+from gslora_det.evaluation import h_mean, ratio
 
 
 def test_published_values():
@@ -23,3 +23,10 @@ def test_nothing_dropped_is_zero():
 )
 def test_not_measured_is_none(values):
     assert h_mean(*values) is None
+
+
+@pytest.mark.parametrize('value, whole, expected', [
+    (0.01, 0.02, 0.5), (0.01, 0.0199, None), (0.5, 0.25, 2.0), (0.0, 0.2, 0.0),
+    (None, 0.2, None), (0.1, None, None)])
+def test_a_ratio_needs_a_whole_of_two_percent(value, whole, expected):
+    assert ratio(value, whole) == expected

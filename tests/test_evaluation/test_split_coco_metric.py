@@ -288,6 +288,16 @@ def test_ap_counts_a_hundred_detections_an_image():
         assert results[f'coco/{key}'] == 0
 
 
+def test_without_a_hundred_the_most_detections_count(tmp_path):
+    samples = random_samples(1)  # no image has fifty
+    results = evaluate(
+        SplitCocoMetric(splits=SPLITS, proposal_nums=(1, 2, 50), classwise=True), samples)
+    for key, names in dict(AP=CLASSES, AP_retained=SPLITS['retained'],
+                           AP_forgotten=SPLITS['forgotten'], bee_precision=['bee']).items():
+        expected = pycocotools_ap(samples, names, tmp_path)
+        assert results[f'coco/{key}'] == pytest.approx(expected, abs=1e-12), key
+
+
 def test_format_only(tmp_path):
     metric = SplitCocoMetric(
         splits=SPLITS, format_only=True, outfile_prefix=str(tmp_path / 'found')

@@ -6,7 +6,7 @@ After both requests the forgotten classes are `x` with an AP of 80 in the origin
 
 import pytest
 from hand_attacks import HIDDEN, attack
-from hand_record import SUCCESS, record, unfinished
+from hand_record import FAILURE, SUCCESS, record, unfinished
 
 from gslora_det.reporting import Run
 from gslora_det.reporting.brought_back import brought_back
@@ -189,6 +189,9 @@ def test_the_headline_says_what_attacks_bring_back(unlearned, headline):
     found = attack('new head', unlearned=unlearned, oracle=30.0, **HIDDEN)
     assert verdict(record(SUCCESS), attacks=found).headline == headline
     assert 'attacks' not in verdict(record(SUCCESS)).headline
+    # What is there still need not be brought back.
+    assert verdict(record(FAILURE), attacks=found).headline == (
+        'It still detects the forgotten classes, and forgotten classes came back')
 
 
 @pytest.mark.parametrize('unlearned, word, headline', [

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from gslora_det.reporting import draw_curves
-from gslora_det.reporting.curves import _spread
+from gslora_det.reporting.curves import _spread, draw_ap
 
 
 def record(num_tasks, groups=True):
@@ -45,6 +46,15 @@ def test_picture_shows_the_curves(tmp_path, num_tasks):
     assert has_colour(pixels, (0xD5, 0x5E, 0x00))
     # Nothing was erased earlier in the first task.
     assert has_colour(pixels, (0xB0, 0x50, 0x8A)) == (num_tasks > 1)
+
+
+def test_each_task_has_its_own_height():
+    axes = Figure().subplots()
+    draw_ap(axes, record(3)['tasks'])
+    heights = {line.get_marker(): line.get_ydata() for line in axes.lines if line.get_marker()}
+    np.testing.assert_allclose(heights['o'], [70, 69, 68])
+    np.testing.assert_allclose(heights['s'], [0, 1, 0])
+    np.testing.assert_allclose(heights['^'], [np.nan, 0.4, 0.8])
 
 
 def test_exact_zeros_are_white_and_the_smallest_norm_is_not(tmp_path):

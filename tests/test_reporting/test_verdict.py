@@ -155,6 +155,10 @@ def test_what_earlier_sequences_erased_is_judged_as_well():
         'It still detects the forgotten classes, and forgotten classes came back')
     # (0.008 + 0.004 + 0.7) / 3 of (0.8 + 0.6 + 0.8) / 3
     assert texts(judged.answers)[0].startswith('Left of the 4 forgotten classes: by AP, 32.4 %')
+    # `e` lost 0.1, but it was to be erased.
+    assert texts(judged.answers)[1] == (
+        'Kept of the 2 retained classes: by AP, 98.3 % (AP 60.0 before, 59.0 now). '
+        'Hit hardest is “r”: AP 70.0 before, 68.0 now.')
     assert texts(judged.answers)[2].endswith('the set erased before, after request 2.')
     later['tasks'][0]['per_class']['e'] = 0.7  # so it was when this sequence began
     assert 'came back' not in verdict(later).headline
@@ -164,6 +168,10 @@ def test_one_request_and_nothing_to_measure():
     one = unfinished()
     one['request'] = one['request'][:1]
     assert verdict(one).answers[2].word == 'Not tested'
+    # So it is after an earlier sequence, whose classes no later request could bring back yet.
+    after = dict(one, erased_before=['s'])
+    after['tasks'] = [dict(one['tasks'][0], per_class=dict(FIRST, s=0.0))]
+    assert verdict(after).answers[2].word == 'Not tested'
     one['original'] = dict(one['original'], per_class=dict(SUCCESS, x=None))
     assert verdict(one).headline == 'It cannot be judged'
 
