@@ -8,7 +8,7 @@ import gslora_det
 from gslora_det.checks.doctor import diagnose
 from gslora_det.checks.verification import verification
 from gslora_det.checks.verification import verify as verify_and_keep
-from gslora_det.engine.record import read_record, save_record
+from gslora_det.engine.record import read_record, save_record, with_h
 from gslora_det.engine.sequence import UnlearningSequence
 from gslora_det.engine.verification_record import read_verification
 from gslora_det.files import read_json, write_json
@@ -125,6 +125,18 @@ def test_metrics_that_were_not_measured_are_found(folder, verify):
     assert first.startswith('FAIL  task 1: metrics: metrics.AP_forgotten is ')
     assert second.startswith('FAIL  task 2: metrics: original.AP_retained is 0.')
     assert 'per_class.digit 2 is ' in second
+
+
+def test_h_is_the_harmonic_mean_of_what_is_kept_and_what_dropped():
+    def split(retained, forgotten):
+        return dict(AP_retained=retained, AP_forgotten=forgotten)
+
+    found = with_h(dict(split(0.6, 0.1), reference=split(0.7, 0.6)),
+                   dict(split(0.8, 0.5), reference=split(0.9, 0.6)))
+    assert found['H'] == pytest.approx(2 * 0.6 * 0.4 / 1.0)
+    assert found['H_max'] == pytest.approx(2 * 0.8 * 0.5 / 1.3)
+    assert found['reference']['H'] == 0  # nothing dropped
+    assert found['reference']['H_max'] == pytest.approx(2 * 0.9 * 0.6 / 1.5)
 
 
 def test_attacks_are_of_the_sequences_own_weights(folder, verify):

@@ -54,6 +54,15 @@ def test_crowds_are_ignored_or_no_objects(glyph80, tmp_path, crowds, ignored):
     assert instances and kept == [one, dict(crowd, bbox_label=-1)][:1 + ignored]
 
 
+@pytest.mark.parametrize('crowds, others', [('ignore', [(-1, 1), (-1, 1)]), ('background', [])])
+def test_ignored_objects_keep_their_class_and_other_crowds_are_ignored_too(
+        glyph80, tmp_path, crowds, others):
+    dataset, _, _ = branch(glyph80, tmp_path, mixed_images='ignore', crowds=crowds)
+    given = [(0, 0), (1, 0), (0, 1), (1, 1)]  # label and whether a crowd; 0 is kept
+    kept = dataset._select([dict(bbox_label=a, ignore_flag=b) for a, b in given], {0})
+    assert [tuple(each.values()) for each in kept] == [(0, 0), (1, 1), *others]
+
+
 def test_unknown_reading_of_mixed_images(glyph80, tmp_path):
     with pytest.raises(ValueError, match="mixed_images is 'drop'"):
         branch(glyph80, tmp_path, mixed_images='drop')

@@ -1,9 +1,11 @@
+import copy
 import json
 import multiprocessing
 import os
 
 import numpy as np
 import pytest
+from mmcv.transforms import LoadImageFromFile
 from mmdet.registry import DATASETS
 from PIL import Image
 
@@ -90,6 +92,39 @@ def test_classes_are_left_out(glyph80):
     assert after == [label for label in before if label not in hidden]
     assert some.metainfo['classes'] == every.metainfo['classes']
     assert len(some) == 160  # the images stay
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """For each scene or crop that is drawn, its faces and the first number of its generator."""
+    calls = []
+
+    def spy(draw):
+        def spied(rng, faces, *args):
+            calls.append((faces, copy.deepcopy(rng).integers(2**62)))
+            return draw(rng, faces, *args)
+        return spied
+
+    for name in ('render_scene', 'render_crop'):
+        monkeypatch.setattr(module, name, spy(getattr(module, name)))
+    return calls
+
+
+def test_training_validation_and_crops_share_no_image_and_validation_no_face(drawn, tmp_path):
+    ensure_glyph80(str(tmp_path / 'glyph80'), 3, 2)
+    crops = GlyphCrops(4)
+    for index in range(4):
+        crops[index]
+    assert [faces for faces, _ in drawn] == 3 * [TRAIN_FACES] + 2 * [VAL_FACES] + 4 * [TRAIN_FACES]
+    assert len({number for _, number in drawn}) == 3 + 2 + 4
+
+
+def test_crops_have_the_channels_of_images_from_files(tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / 'crop.png')
+    monkeypatch.setattr(module, 'render_crop', lambda *args: pixels)
+    read = LoadImageFromFile()(dict(img_path=str(tmp_path / 'crop.png')))['img']
+    assert np.array_equal(GlyphCrops(1)[0]['inputs'], read.transpose(2, 0, 1))
 
 
 def test_crops_leave_classes_out():

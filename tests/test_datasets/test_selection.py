@@ -23,6 +23,17 @@ def test_fraction_is_pythons_sample_over_sorted_ids():
     assert draw_buffer(MANY, [1, 0], seed=123, fraction=0.1) == expected
 
 
+def test_a_small_fraction_is_one_image():
+    drawn, = draw_buffer(MANY, [0, 1], seed=1, fraction=0.001)  # of 134
+    assert drawn in MANY[0] | MANY[1]
+
+
+def test_the_order_of_the_classes_does_not_matter():
+    for options in (dict(shots=4), dict(shots=4, per='total'), dict(fraction=0.1)):
+        assert (draw_buffer(MANY, [0, 1], seed=1, **options)
+                == draw_buffer(MANY, [1, 0], seed=1, **options))
+
+
 def test_global_random_state_is_untouched():
     random.seed(5)
     state = random.getstate()

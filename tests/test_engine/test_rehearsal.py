@@ -145,23 +145,39 @@ class Tint:
         return results
 
 
-class OneImage:
+class Images:
     """As much of a data set as a pipeline needs."""
 
-    def __init__(self, *steps):
+    def __init__(self, number, *steps):
+        self.number = number
         self.pipeline = Compose(steps)
 
     def __len__(self):
-        return 1
+        return self.number
 
     def get_data_info(self, index):
-        return dict(img=np.ones((4, 4, 3)))
+        return dict(img=np.ones((4, 4, 3)), img_id=index)
 
 
 @pytest.mark.parametrize('draw', ['own', 'python', 'numpy', 'torch', 'none'])
 def test_random_steps_are_found_whatever_their_name(draw):
-    dataset = OneImage(lambda results: dict(results, seen=True), Tint(draw))
+    dataset = Images(1, lambda results: dict(results, seen=True), Tint(draw))
     assert random_steps(dataset) == ([] if draw == 'none' else ['Tint'])
+
+
+class NowAndThen:
+    """Makes one of nine views of the second image brighter, by a count instead of chance."""
+    views = 0
+
+    def __call__(self, results):
+        self.views += results['img_id'] == 1
+        bright = results['img_id'] == 1 and self.views % 9 == 0
+        return dict(results, img=results['img'] + bright)
+
+
+def test_a_step_that_is_random_now_and_then_is_found():
+    assert random_steps(Images(2, NowAndThen())) == ['NowAndThen']
+    assert random_steps(Images(1, NowAndThen())) == []
 
 
 def test_what_is_remembered_of_an_image_needs_a_pipeline_without_chance(config, tmp_path):
