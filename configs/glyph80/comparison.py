@@ -95,7 +95,7 @@ methods = {
     'SCRUBS': _SCRUBS,
     'LIRF': _distilled(
         3e-3, 'ignore', type='LIRF', relabel='sink', weight=100.0, up_to='encoder'),
-    'LAF': _distilled(3e-4, 'ignore', type='LAF', contrast='forget', align=5.0),
+    'LAF': _distilled(3e-4, type='LAF', contrast='forget', align=5.0),
     'LAF+R': _distilled(1e-3, 'ignore', type='LAF', contrast='forget', align=5.0, repair=1.0),
     # The best opponents that train, with more steps of the same images.
     'SCRUB, ten times the steps': dict(_SCRUB, only=['80-5'], budget=10),

@@ -8,9 +8,11 @@ from mmengine.config import Config
 
 from gslora_det.attacks.controls import targets
 from gslora_det.attacks.material import Material
+from gslora_det.checks.settings import setting
 from gslora_det.engine.attack_record import FILE_NAME, FORMAT_VERSION, read_attacks
 from gslora_det.engine.progress import SequenceProgress
-from gslora_det.engine.record import check_file, read_record, weights_before
+from gslora_det.engine.record import read_record, weights_before
+from gslora_det.engine.recorded_files import check_file, check_same_annotations
 from gslora_det.evaluation import LEAST_AP, erased_up_to, most
 from gslora_det.files import check_writable, folder_lock, sha256, write_json
 from gslora_det.options import unknown
@@ -132,10 +134,10 @@ class AttackRun:
     def _rounds(self) -> Iterator[Round]:
         for task in self.tasks:
             for kind in self.kinds:
-                for setting in kind.settings:
+                for each in kind.settings:
                     for name in ('unlearned', *(kind.controls if self.controls else ())):
                         if self._can_be_attacked(name, task):
-                            yield Round(task, kind.name, setting, name)
+                            yield Round(task, kind.name, each, name)
 
     def _can_be_attacked(self, name: str, task: int) -> bool:
         if name == 'shuffled labels':  # of few classes the drawn label is right too often
@@ -191,7 +193,10 @@ class AttackRun:
     def _material(self, task: int) -> Material:
         missing = self.sequence['settings']['sequence'].get('missing') or ()
         first = self.sequence['tasks'][0]['forgotten'] if task > 1 else ()
-        return Material(self.cfg, erased_up_to(self.sequence, task), missing, first, self.seed)
+        material = Material(self.cfg, erased_up_to(self.sequence, task), missing, first,
+                            self.seed, setting(self.cfg.sequence, 'cache_gib'))
+        check_same_annotations(self.work_dir, self.cfg, self.sequence, 'train', 'val')
+        return material
 
     def _keep(self, each: Round, kind: type, curve: List[dict], seconds: float) -> dict:
         entry = dict(

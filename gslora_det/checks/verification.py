@@ -15,7 +15,6 @@ from gslora_det.engine.plain import evaluate
 from gslora_det.engine.plan import TaskPlan, make_plan
 from gslora_det.engine.record import (
     ARTEFACTS,
-    check_file,
     class_precisions,
     flat,
     load_record,
@@ -26,6 +25,7 @@ from gslora_det.engine.record import (
     weights_before,
     with_h,
 )
+from gslora_det.engine.recorded_files import check_file
 from gslora_det.engine.task_config import BUFFERS, CONFIG, split_evaluator, splits_of
 from gslora_det.engine.verification_record import write_verification
 from gslora_det.evaluation import attack_rows

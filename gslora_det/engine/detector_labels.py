@@ -17,7 +17,8 @@ from gslora_det.checks.settings import from_detector, setting
 from gslora_det.engine.origin import first_original
 from gslora_det.engine.plan import check_request
 from gslora_det.engine.predict import found_in
-from gslora_det.engine.record import digest, file_entry
+from gslora_det.engine.record import digest
+from gslora_det.engine.recorded_files import file_entry
 from gslora_det.files import read_json, sha256, write_json
 from gslora_det.quiet import quiet
 from gslora_det.weights import fetch

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
@@ -15,6 +14,7 @@ from gslora_det.class_split import ROLES
 from gslora_det.datasets.branch_dataset import BRANCHES, READINGS
 from gslora_det.engine.filing import filing_of, filled_in
 from gslora_det.engine.plan import TaskPlan
+from gslora_det.engine.recorded_files import annotation_file, check_file
 from gslora_det.evaluation import h_mean
 from gslora_det.files import as_json, read_json, sha256, write_json
 from gslora_det.weights import fetch
@@ -98,9 +98,9 @@ def _settings(cfg: Config) -> dict:
 
 def _data(dataset: dict) -> dict:
     """A data set's settings, with a hash of the annotations instead of their place."""
-    path = DATASETS.build(dict(dataset, pipeline=[], lazy_init=True)).ann_file
     return dict({key: value for key, value in dataset.items()
-                 if key not in ('data_root', 'ann_file')}, annotations_sha256=sha256(path))
+                 if key not in ('data_root', 'ann_file')},
+                annotations_sha256=sha256(annotation_file(dataset)))
 
 
 def flat(value: Any, name: str = '') -> dict:
@@ -202,24 +202,6 @@ def measured_on(record: dict) -> list:
     """The detector and the data of a record's measurements."""
     model, data = record['settings']['model'], record['settings']['data']
     return [model, data['val'], data['val_evaluator']]
-
-
-def check_file(work_dir: Path, entry: dict) -> str:
-    """The sha256 of a recorded file.
-
-    Raises:
-        ValueError: The file is gone, or another one.
-    """
-    path = work_dir / entry['file']
-    if not path.is_file() or sha256(path) != entry['sha256']:
-        raise ValueError(f'{path} is not the file that was recorded: restore it, or start '
-                         'again in another --work-dir')
-    return entry['sha256']
-
-
-def file_entry(work_dir: Path, path: Path) -> dict:
-    """A file's name within the sequence's folder, and its sha256."""
-    return dict(file=path.relative_to(work_dir).as_posix(), sha256=sha256(path))
 
 
 def save_record(work_dir: Path, record: dict) -> None:

@@ -18,13 +18,13 @@ from gslora_det.engine.provenance import now, provenance
 from gslora_det.engine.record import (
     FILE_NAME,
     class_precisions,
-    file_entry,
     null,
     save_record,
     split_metrics,
     weights_before,
     with_h,
 )
+from gslora_det.engine.recorded_files import file_entry
 from gslora_det.engine.rehearsal import named, rehearse
 from gslora_det.engine.runner import build_from_files
 from gslora_det.engine.task_config import (

@@ -19,7 +19,7 @@ from gslora_det.engine.hooks import (
 )
 from gslora_det.engine.hooks.export_hook import ADAPTER, MERGED
 from gslora_det.engine.provenance import peak_memory
-from gslora_det.engine.record import file_entry
+from gslora_det.engine.recorded_files import file_entry
 from gslora_det.engine.runner import TaskRunner
 from gslora_det.engine.unwrapped import unwrapped
 from gslora_det.weights import last_checkpoint, load_weights

@@ -10,9 +10,10 @@ from gslora_det.checks.verification import originals, recorded_files
 from gslora_det.config_file import load_config
 from gslora_det.engine.attack_record import check_attacks, read_attacks
 from gslora_det.engine.filing import FILING, filled_in
-from gslora_det.engine.predict import predict
+from gslora_det.engine.predict import predict, validation_set
 from gslora_det.engine.provenance import now
-from gslora_det.engine.record import check_file, read_record, run_id, weights_before
+from gslora_det.engine.record import read_record, run_id, weights_before
+from gslora_det.engine.recorded_files import check_file, check_same_annotations
 from gslora_det.engine.task_config import CONFIG
 from gslora_det.engine.verification_record import read_verification
 from gslora_det.files import check_writable, sha256, write_file
@@ -138,6 +139,8 @@ def _gallery(cfg, folder: Path, record: dict, original: str, pictures: int, scor
              room: int):
     unlearned = str(folder / record['tasks'][-1]['merged']['file'])
     try:
+        validation_set(cfg)  # may draw it
+        check_same_annotations(folder, cfg, record, 'val')
         before, after = predict(cfg, original), predict(cfg, unlearned)
     except ValueError as error:
         raise ValueError(f'{str(error).rstrip(".")}; {_HINT}') from error

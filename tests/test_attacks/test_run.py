@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,8 +27,9 @@ def work_dir(finished, tmp_path):
     return shutil.copytree(finished, tmp_path / 'run')
 
 
-def attack(work_dir, attacks=('as it is', ), tasks=(1, ), **options):
+def attack(work_dir, attacks=('as it is', ), tasks=(1, ), cfg_options=None, **options):
     cfg = Config.fromfile(work_dir / CONFIG)
+    cfg.merge_from_dict(cfg_options or {})
     options.setdefault('oracles', {1: str(ORACLE)})
     return AttackRun(work_dir, cfg, attacks, tasks, **options).run()
 
@@ -165,6 +167,17 @@ def test_what_no_validation_image_shows_cannot_be_attacked(work_dir, tmp_path):
     with pytest.raises(ValueError, match='task 1 of .* no validation image shows what was erased'):
         attack(tmp_path)
     assert not (tmp_path / FILE_NAME).exists()
+
+
+@pytest.mark.parametrize('name', ['train', 'val'])
+def test_other_annotations_are_refused(work_dir, tmp_path, name):
+    dataset = Config.fromfile(work_dir / CONFIG)[f'{name}_dataloader'].dataset
+    annotations = read_json(Path(dataset.data_root, dataset.ann_file))
+    write_json(tmp_path / 'other.json', dict(annotations, info={}))
+    with pytest.raises(ValueError, match=f'other.json is not what .* {name} annotations'):
+        attack(work_dir, cfg_options={
+            f'{name}_dataloader.dataset.ann_file': str(tmp_path / 'other.json')})
+    assert not (work_dir / FILE_NAME).exists()
 
 
 def test_of_few_classes_labels_are_right_by_chance(work_dir):

@@ -27,8 +27,8 @@ def test_first_screen(last, headline):
     assert 'Begun2026-11-20 23:59 UTC Endednot yet ' in text
     assert (f'Verifiednot verified What is shown {headline} One run; 2026-11-20, gslora_det '
             '0.2.0. What is not shown Whether the forgotten classes can be brought back: no '
-            'attack was made. That the information is gone from the model, or cannot be relearned. That the original model and the '
-            'training data were deleted.') in text
+            'attack was made. That the information is gone from the model, or cannot be '
+            'relearned. That the original model and the training data were deleted.') in text
     assert ('what the record says: not verified. Four questions Are the forgotten classes still '
             'detected?') in text
 
