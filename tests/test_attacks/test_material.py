@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from gslora_det.attacks import Membership, NewHead
 from gslora_det.attacks.material import Material
 
 
@@ -109,3 +110,13 @@ def test_an_image_of_which_a_step_leaves_nothing_is_left_out(make_material, orig
         assert seen == [number for number in ids if number % 3 == 1] and len(seen) == 4
     with pytest.raises(Exception, match='Test time'):  # what is measured must be there
         list(material.batches(material.val, range(12), 2, detector))
+
+
+@pytest.mark.parametrize('kind', [NewHead, Membership])
+def test_what_trains_or_has_a_loss_draws_by_the_seed(material, hidden, monkeypatch, kind):
+    monkeypatch.setattr(material, '_seed', 3)
+    monkeypatch.setattr(material, 'measure', lambda *_: {})
+    monkeypatch.setattr(NewHead, 'images', lambda *_: [])
+    monkeypatch.setattr(Membership, '_losses', lambda *_: [0.5])
+    kind(material).run(hidden)
+    assert torch.initial_seed() == 3

@@ -12,7 +12,7 @@ from mmengine.config import Config
 from support import CHECKPOINT, ROOT, run_tool
 
 import gslora_det
-from gslora_det.attacks import Membership, NewHead
+from gslora_det.attacks import NewHead
 from gslora_det.attacks.run import FILE_NAME, AttackRun, attacks_named
 from gslora_det.engine.record import read_record, save_record
 from gslora_det.engine.task_config import CONFIG
@@ -46,8 +46,7 @@ def test_what_is_there_before_any_attack(work_dir):
     assert {detector for *_, detector in entries} == {
         'unlearned', 'original', 'oracle', 'head mask'}
     points = {detector: entry['curve'][0] for (*_, detector), entry in entries.items()}
-    sequence = json.loads((work_dir / 'sequence.json').read_text())
-    task = sequence['tasks'][0]
+    task = read_json(work_dir / 'sequence.json')['tasks'][0]
     for role in ('retained', 'forgotten'):
         for name, metrics in (('unlearned', task['metrics']), ('original', task['original'])):
             assert points[name][f'AP_{role}'] == pytest.approx(
@@ -55,7 +54,7 @@ def test_what_is_there_before_any_attack(work_dir):
     assert points['head mask']['AP_forgotten'] == points['oracle']['AP_forgotten'] == 0
     assert points['head mask']['AP_retained'] == pytest.approx(
         points['original']['AP_retained'], abs=3)
-    assert json.loads((work_dir / FILE_NAME).read_text()) == record
+    assert read_json(work_dir / FILE_NAME) == record
 
 
 def test_what_was_made_is_not_made_again(work_dir, monkeypatch):
@@ -149,13 +148,11 @@ def test_a_new_head_of_the_head_mask_comes_back(work_dir, monkeypatch):
     monkeypatch.setattr(NewHead, 'settings', {'': dict(lr=1e-2, epochs=(6, ))})
     monkeypatch.setattr(NewHead, 'batch_size', 8)
     monkeypatch.setattr(NewHead, 'images', lambda *_: list(range(160)))
-    monkeypatch.setattr(NewHead, 'controls', ('head mask', 'shuffled labels',
-                                              'retained classes'))
+    monkeypatch.setattr(NewHead, 'controls', ('head mask', 'shuffled labels', 'retained classes'))
     entries = found(attack(work_dir, attacks=['new head']))
     recovered = {detector: entry['curve'][-1]['AP_forgotten']
                  for (*_, detector), entry in entries.items()}
-    assert recovered['head mask'] > 40
-    assert recovered['retained classes'] > 40
+    assert min(recovered['head mask'], recovered['retained classes']) > 40
 
 
 def test_what_no_validation_image_shows_cannot_be_attacked(work_dir, tmp_path):
@@ -172,11 +169,11 @@ def test_what_no_validation_image_shows_cannot_be_attacked(work_dir, tmp_path):
 @pytest.mark.parametrize('name', ['train', 'val'])
 def test_other_annotations_are_refused(work_dir, tmp_path, name):
     dataset = Config.fromfile(work_dir / CONFIG)[f'{name}_dataloader'].dataset
-    annotations = read_json(Path(dataset.data_root, dataset.ann_file))
-    write_json(tmp_path / 'other.json', dict(annotations, info={}))
+    other = str(tmp_path / 'other.json')
+    write_json(other, dict(read_json(Path(dataset.data_root, dataset.ann_file)), info={}))
+    options = {f'{name}_dataloader.dataset.ann_file': other, 'val_evaluator.ann_file': None}
     with pytest.raises(ValueError, match=f'other.json is not what .* {name} annotations'):
-        attack(work_dir, cfg_options={
-            f'{name}_dataloader.dataset.ann_file': str(tmp_path / 'other.json')})
+        attack(work_dir, cfg_options=options)
     assert not (work_dir / FILE_NAME).exists()
 
 
@@ -251,13 +248,3 @@ def test_every_attack_draws_by_the_seed(work_dir, monkeypatch):
     expected = (random.Random(3).random(), np.random.RandomState(3).rand(),
                 torch.rand((), generator=torch.Generator().manual_seed(3)).item())
     assert drawn == 4 * [expected]
-
-
-@pytest.mark.parametrize('kind', [NewHead, Membership])
-def test_what_trains_or_has_a_loss_draws_by_the_seed(material, hidden, monkeypatch, kind):
-    monkeypatch.setattr(material, '_seed', 3)
-    monkeypatch.setattr(material, 'measure', lambda *_: {})
-    monkeypatch.setattr(NewHead, 'images', lambda *_: [])
-    monkeypatch.setattr(Membership, '_losses', lambda *_: [0.5])
-    kind(material).run(hidden)
-    assert torch.initial_seed() == 3
