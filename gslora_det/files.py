@@ -112,6 +112,17 @@ def check_writable(path: PathLike) -> None:
         raise ValueError(f'{path} cannot be written: {folder} takes no files')
 
 
+def check_new(path: PathLike) -> None:
+    """As :func:`check_writable`, of a file that never takes another's place.
+
+    Raises:
+        ValueError: It is there, or cannot be.
+    """
+    check_writable(path)
+    if Path(path).exists():
+        raise ValueError(f'{path} exists: remove it, or name another file')
+
+
 def read_json(path: PathLike) -> Any:
     """Reads a JSON file.
 

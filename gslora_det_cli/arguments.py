@@ -15,11 +15,6 @@ def path(text: str) -> str:
     return os.path.expanduser(text)
 
 
-def add_config(parser: argparse.ArgumentParser, help: str, **options) -> None:
-    """Adds the config; ``gslora_det::NAME`` is one that the package brings."""
-    parser.add_argument('config', type=path, help=help, **options)
-
-
 def add_common_flags(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that MMDet's train.py and test.py have in common."""
     parser.add_argument('--work-dir', type=path, help='the folder to save logs and results in')

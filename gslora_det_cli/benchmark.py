@@ -30,7 +30,5 @@ def check(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from gslora_det.benchmark import benchmark
-    from gslora_det.process import prepare_process
 
-    prepare_process()
     benchmark(args.parts, tuple(args.size), args.repeats, args.tasks, args.plot)

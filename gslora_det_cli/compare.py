@@ -30,7 +30,6 @@ def check(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     from gslora_det.comparison import PARTS, Comparison, run_cells, write_results, write_tuning
     from gslora_det.config_file import load_config
-    from gslora_det.process import prepare_process
 
     for option in args.cfg_options or ():
         if option.split('.')[0] not in PARTS:
@@ -38,7 +37,6 @@ def run(args: argparse.Namespace) -> None:
                              f'settings.NAME.{option} for the cells of a setting')
     cfg = load_config(args.config, args.cfg_options, args.work_dir)
     comparison = Comparison(cfg, cfg.work_dir)
-    prepare_process()
     cells = (comparison.tuning_cells(args.methods) if args.tune else
              comparison.cells(args.methods, args.settings, args.seeds))
     failed = run_cells(comparison, cells, args.keep_weights)

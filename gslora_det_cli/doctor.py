@@ -19,8 +19,6 @@ def check(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     from gslora_det.checks.doctor import checks, diagnose
     from gslora_det.config_file import load_config
-    from gslora_det.process import prepare_process
 
     cfg = args.config and load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    prepare_process(args.launcher, args.local_rank)
     sys.exit(0 if diagnose(checks(cfg or None)) else 1)

@@ -28,10 +28,8 @@ def check(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from gslora_det.config_file import override, read_config
-    from gslora_det.process import prepare_process
     from gslora_det.recipe import set_request
 
-    prepare_process(args.launcher, args.local_rank)
     cfg = read_config(args.config)
     set_request(cfg, args.checkpoint, args.classes)
     for key in ('requester', 'request_id', 'operator'):

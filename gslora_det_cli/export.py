@@ -2,7 +2,7 @@
 
 import argparse
 
-from gslora_det_cli.arguments import add_common_flags, check_checkpoint, check_config, path
+from gslora_det_cli.arguments import add_cfg_options, check_checkpoint, check_config, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--adapters', nargs='+', default=[], type=path,
                         help='adapter.safetensors files, in the order of their tasks')
     parser.add_argument('--half', action='store_true', help='half-precision weights in OUT')
-    add_common_flags(parser)
+    add_cfg_options(parser)
 
 
 def check(args: argparse.Namespace) -> None:
@@ -27,14 +27,17 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError('name the file to write: OUT, --onnx or both')
     if args.half and not args.out:
         raise ValueError('--half is of OUT: an ONNX file is in single precision')
+    if args.shape and not args.onnx:
+        raise ValueError('--shape is of an ONNX file: give --onnx, too')
 
 
 def run(args: argparse.Namespace) -> None:
     from gslora_det.config_file import load_config
-    from gslora_det.process import prepare_process
+    from gslora_det.files import check_new
 
-    cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    prepare_process(args.launcher, args.local_rank)
+    for file in filter(None, (args.out, args.onnx)):
+        check_new(file)
+    cfg = load_config(args.config, args.cfg_options)
     if args.onnx:
         from gslora_det.onnx import TOLERANCE, export_onnx
 

@@ -27,5 +27,10 @@ def start(command: ModuleType, words: Optional[List[str]] = None,
     except ValueError as error:
         print(f'error: {error}', file=sys.stderr)
         sys.exit(2)
-    from gslora_det.process import run_tool
-    run_tool(lambda: command.run(args), getattr(command, 'WHEN_STOPPED', ''))
+    from gslora_det.process import prepare_process, run_tool
+
+    def work() -> None:
+        prepare_process(getattr(args, 'launcher', 'none'), getattr(args, 'local_rank', 0))
+        command.run(args)
+
+    run_tool(work, getattr(command, 'WHEN_STOPPED', ''))

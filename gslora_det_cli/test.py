@@ -31,7 +31,6 @@ def run(args: argparse.Namespace) -> None:
     from gslora_det.config_file import load_config
     from gslora_det.engine.plain import evaluate, settle_test_data
     from gslora_det.files import check_writable
-    from gslora_det.process import prepare_process
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     for name in filter(None, (args.out, args.show_dir and f'{args.show_dir}/picture.png')):
@@ -47,5 +46,4 @@ def run(args: argparse.Namespace) -> None:
         cfg.default_hooks.visualization = dict(
             type='DetVisualizationHook', draw=True, show=args.show,
             wait_time=args.wait_time, test_out_dir=args.show_dir)
-    prepare_process(args.launcher, args.local_rank)
     evaluate(cfg, args.checkpoint, args.task, args.out)

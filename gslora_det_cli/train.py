@@ -27,11 +27,9 @@ def check(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     from gslora_det.config_file import load_config
     from gslora_det.engine.plain import train_plain
-    from gslora_det.process import prepare_process
 
     cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
     set_flags(cfg, args)
-    prepare_process(args.launcher, args.local_rank)
     if 'sequence' in cfg:
         run_sequence(cfg, args.resume)
     else:

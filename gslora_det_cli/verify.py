@@ -19,7 +19,5 @@ def check(args: argparse.Namespace) -> None:
 
 def run(args: argparse.Namespace) -> None:
     from gslora_det.checks.verification import verify
-    from gslora_det.process import prepare_process
 
-    prepare_process()
     sys.exit(0 if verify(Path(args.work_dir), not args.no_metrics) else 1)

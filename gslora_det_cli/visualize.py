@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from gslora_det_cli.arguments import add_common_flags, check_checkpoint, check_config, path
+from gslora_det_cli.arguments import add_cfg_options, check_checkpoint, check_config, path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='only detections with a score above it count (default: 0.3)')
     parser.add_argument('--out', type=path,
                         help='folder of the pictures (default: WORK_DIR/pictures)')
-    add_common_flags(parser)
+    parser.add_argument('--work-dir', type=path, help='the folder that WORK_DIR stands for')
+    add_cfg_options(parser)
 
 
 def check(args: argparse.Namespace) -> None:
@@ -33,10 +34,8 @@ def check(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     from gslora_det.config_file import load_config
     from gslora_det.engine.visualize import visualize
-    from gslora_det.process import prepare_process
 
-    cfg = load_config(args.config, args.cfg_options, args.work_dir, args.launcher)
-    prepare_process(args.launcher, args.local_rank)
+    cfg = load_config(args.config, args.cfg_options, args.work_dir)
     out = Path(args.out or Path(cfg.work_dir) / 'pictures')
     result = visualize(cfg, args.original, args.unlearned, out, args.images, args.classes,
                        args.worst, args.score_thr)

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from torch import Tensor
 
 from gslora_det.engine.predict import validation_set
-from gslora_det.files import check_writable, write_file
+from gslora_det.files import check_new, write_file
 from gslora_det.onnx.graph import graph_of
 from gslora_det.quiet import quiet
 from gslora_det.weights.export import merged
@@ -55,11 +55,9 @@ def export_onnx(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (
     check_packages()
     from gslora_det.onnx.check import largest_difference
 
-    check_writable(out)
+    check_new(out)
     if shape and min(shape) < 1:
         raise ValueError(f'--shape is {shape[0]} {shape[1]}: set a height and a width from 1 on')
-    if Path(out).exists():
-        raise ValueError(f'{out} exists: remove it, or name another file')
     with quiet():
         detector, meta = merged(cfg, weights, adapters)
     detector.eval()

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from torch import nn
 
 from gslora_det.class_rows import reset_rows_
-from gslora_det.files import check_writable
+from gslora_det.files import check_new
 from gslora_det.weights.adapter import FACTS, load_adapter, weights_digest
 from gslora_det.weights.checkpoint import load_weights, read_meta, save_weights
 from gslora_det.weights.sources import check_exists
@@ -26,14 +26,17 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
     Args:
         cfg (Config): Names the detector and the data set's classes.
         weights (str): Weights of the plain detector.
-        out (str): The ``.pth`` file to write.
+        out (str): The ``.pth`` file to write; none may be there.
         adapters (list[str]): Adapters to fold in, in the order of their tasks.
         half (bool): Store half-precision weights.
 
     Raises:
         CheckpointError: As :func:`merged`; nothing is written.
+        ValueError: The file is there, or is named like another kind.
     """
-    check_writable(out)
+    check_new(out)
+    if Path(out).suffix not in ('.pth', '.pt'):
+        raise ValueError(f'{out} is to be a PyTorch checkpoint: name it .pth')
     detector, meta = merged(cfg, weights, adapters)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     save_weights(detector.state_dict(), out, meta, half)

@@ -166,10 +166,10 @@ def test_adapters_fold_into_the_merged_weights(finished, config, tmp_path):
 def test_an_export_says_what_its_last_adapter_forgot(finished, config, tmp_path):
     cfg, (first, second) = config(tmp_path), (finished / f'task_{task}' for task in (1, 2))
     adapters = [str(task / 'adapter.safetensors') for task in (first, second)]
-    out = str(tmp_path / 'out.pth')
-    for weights, given, expected in (
+    for i, (weights, given, expected) in enumerate((
             (CHECKPOINT, adapters, second), (first / 'merged.pth', adapters[1:], second),
-            (CHECKPOINT, adapters[:1], first), (second / 'merged.pth', [], second)):
+            (CHECKPOINT, adapters[:1], first), (second / 'merged.pth', [], second))):
+        out = str(tmp_path / f'{i}.pth')
         export(cfg, str(weights), out, given)
         assert read_meta(out) == read_meta(expected / 'merged.pth')
 

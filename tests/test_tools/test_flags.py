@@ -45,6 +45,16 @@ def test_export_needs_the_detector_and_its_classes(plain_config, tmp_path, left_
     assert not (tmp_path / 'new').exists()
 
 
+@pytest.mark.parametrize('out, message', [
+    ('is.pth', 'is.pth exists: remove it'), ('new.safetensors', 'name it .pth')])
+def test_an_export_takes_no_other_files_place(plain_config, tmp_path, out, message):
+    (tmp_path / 'is.pth').write_text('precious')
+    with pytest.raises(ValueError, match=message):
+        export(load_config(plain_config), str(CHECKPOINT), str(tmp_path / out))
+    assert (tmp_path / 'is.pth').read_text() == 'precious'
+    assert not (tmp_path / 'new.safetensors').exists()
+
+
 @pytest.mark.parametrize('wraps', [0, 1, 2])
 def test_tta_reaches_the_data_set_inside_wrappers(plain_config, tmp_path, monkeypatch, wraps):
     with open(plain_config, 'a') as file:
