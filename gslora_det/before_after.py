@@ -10,6 +10,7 @@ from mmdet.apis import inference_detector, init_detector
 from PIL import Image
 
 from gslora_det.config_file import read_config
+from gslora_det.engine.plain import settle_test_data
 from gslora_det.engine.predict import Prediction, predict
 from gslora_det.engine.visualize import unlearned_roles
 from gslora_det.evaluation import (
@@ -20,11 +21,12 @@ from gslora_det.evaluation import (
     class_scores,
     fate_summary,
 )
+from gslora_det.options import SCORE, check_flags
 from gslora_det.process import prepare_process
 from gslora_det.quiet import quiet
 from gslora_det.reporting import over_thresholds, render_thresholds
 from gslora_det.visualization import draw_panels
-from gslora_det.weights import fetch
+from gslora_det.weights import fetch, load_weights
 
 _SURE = 0.3  # what the original finds above it stands in for ground truth
 
@@ -56,10 +58,13 @@ class BeforeAfter:
                  after: Union[str, Path], device: str = 'cpu') -> None:
         prepare_process()
         self._cfg, self._weights = read_config(config), (str(before), str(after))
+        settle_test_data(self._cfg)  # whose pipeline is that of a picture
         with quiet():
             self._detectors = [  # MMDet writes into its config
                 init_detector(copy.deepcopy(self._cfg), str(fetch(weights)), device=device)
                 for weights in self._weights]
+        for detector, weights in zip(self._detectors, self._weights):
+            load_weights(detector, weights)  # MMDet takes what fits and leaves the rest
         self.classes = tuple(self._detectors[1].dataset_meta['classes'])
         self.roles = unlearned_roles(str(after), self.classes)
 
@@ -73,6 +78,7 @@ class BeforeAfter:
             image (str | Path | Image | ndarray): A file, or RGB of shape (H, W, 3).
             score_thr (float): Only detections with a score above it are drawn.
         """
+        check_flags(score_thr=(score_thr, SCORE))
         if isinstance(image, (str, Path)):
             image = Image.open(image)
         if isinstance(image, Image.Image):
@@ -94,6 +100,7 @@ class BeforeAfter:
         Returns:
             dict: See :func:`gslora_det.evaluation.fate_summary`.
         """
+        check_flags(score_thr=(score_thr, SCORE))
         fates = [fate for objects, before, after in self._found() for fate in box_fates(
             objects, before, after, self.roles, score_thr)]
         return fate_summary(fates, self.classes, self.roles)

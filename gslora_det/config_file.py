@@ -1,17 +1,22 @@
 """Configs as users name them: a file, or one that the package brings."""
 
+import difflib
+import inspect
 from pathlib import Path
 from typing import Any, Dict, Optional
 
 import torch
 from mmengine.config import Config
 from mmengine.config.utils import MODULE2PACKAGE
+from mmengine.runner import Runner
+from mmengine.utils import import_modules_from_strings
 
 from gslora_det.files import BROUGHT, expand_home
 from gslora_det.options import in_one_line
 from gslora_det.recipe import complete, give_way
 
 _PACKAGE = 'gslora_det'
+_OWN = ('sequence', 'method', 'oracles', 'custom_imports', 'tta_model', 'tta_pipeline')
 # MMEngine then finds ``gslora_det::…``, in ``_base_`` too, among what the package brings.
 MODULE2PACKAGE.setdefault(_PACKAGE, _PACKAGE)
 
@@ -69,11 +74,14 @@ def override(cfg: Config, cfg_options: Optional[Dict[str, Any]] = None,
     Raises:
         ValueError: An option does not fit.
     """
+    _check_names(cfg, cfg_options or {})
     try:
         asked = Config()
         asked.merge_from_dict(cfg_options or {})
         give_way(cfg.get('sequence'), asked.get('sequence'))
         cfg.merge_from_dict(cfg_options or {})
+        if 'custom_imports' in asked:
+            import_modules_from_strings(**cfg.custom_imports)
     except Exception as error:  # MMEngine's, of many kinds
         raise ValueError(f'--cfg-options do not fit {cfg.filename}: {in_one_line(error)}'
                          ) from error
@@ -88,6 +96,16 @@ def override(cfg: Config, cfg_options: Optional[Dict[str, Any]] = None,
     elif not cfg.get('work_dir'):
         cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
     return cfg
+
+
+def _check_names(cfg: Config, cfg_options: Dict[str, Any]) -> None:
+    """Refuses options that nothing reads: their first part is nearly a name that is read."""
+    known = {*cfg, *inspect.signature(Runner.__init__).parameters, *_OWN}
+    for option in cfg_options:
+        name = option.split('.')[0]
+        if name not in known and (near := difflib.get_close_matches(name, known, 1, 0.8)):
+            raise ValueError(f'--cfg-options {option}: {cfg.filename} has no {name}: did you mean '
+                             f'{near[0]}?')
 
 
 def load_config(config: str, cfg_options: Optional[Dict[str, Any]] = None,

@@ -36,6 +36,7 @@ def set_request(cfg: Config, checkpoint: Optional[str] = None,
     if checkpoint:
         cfg.load_from = str(checkpoint)
     if classes:
+        classes = [classes] if isinstance(classes, str) else classes
         asked = cfg.setdefault('sequence', ConfigDict())
         one = not all(isinstance(each, (list, tuple)) for each in classes)
         asked.tasks = [list(classes)] if one else [list(each) for each in classes]
@@ -67,7 +68,10 @@ def complete(cfg: Config) -> None:
         if isinstance(asked.get(branch), dict):
             asked[branch] = dict(recipe.sequence[branch], **_given(asked[branch]))
     recipe.sequence = dict(recipe.sequence, **asked)
-    cfg.custom_hooks = []  # of the detector's own training, such as a mean of its weights
+    if cfg.get('custom_hooks'):
+        print(f'custom_hooks of {cfg.filename} are left out, as of its own training: those of a '
+              'config that has a method stay')
+    cfg.custom_hooks = []
     for key, value in recipe.items():
         cfg[key] = value
 

@@ -49,6 +49,16 @@ def test_a_later_request_and_an_attack(erased, plain_config, tmp_path, capsys):
         gslora_det.erase(plain_config, erased.weights, [['Latin R']], later.work_dir, **SMALL)
 
 
+def test_one_class_and_hooks_of_a_detectors_own_training(plain_config, capsys):
+    with open(plain_config, 'a') as file:
+        file.write("custom_hooks = [dict(type='EMAHook')]")
+    cfg = read_config(plain_config)
+    set_request(cfg, str(CHECKPOINT), 'digit 7')
+    assert cfg.sequence.tasks == [['digit 7']] and cfg.custom_hooks == []
+    said, = capsys.readouterr().out.splitlines()
+    assert said.startswith(f'custom_hooks of {plain_config} are left out')
+
+
 @pytest.mark.parametrize('arguments, message', [
     (dict(classes=['digit 77']), "unknown class 'digit 77'; the nearest are 'digit 7'"),
     (dict(classes=None), 'has no sequence, which would say what to erase: name classes'),

@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmdet.apis import inference_detector, init_detector
 from PIL import Image
-from support import CHECKPOINT, CONFIGS
+from support import CHECKPOINT, CONFIGS, ROOT
 
 import gslora_det
 from gslora_det.class_rows import fresh_logit
@@ -47,6 +47,22 @@ def test_a_picture_shows_what_mmdetection_finds(look, tmp_path):
     found = inference_detector(detector, image[..., ::-1]).pred_instances
     blank = look.picture(image, score_thr=float(found.scores.max()))
     assert (found.scores > 0.3).any() or blank == picture
+
+
+def test_weights_of_another_detector_and_impossible_thresholds_are_refused(look, plain_config):
+    other = ROOT / 'checkpoints/faster-rcnn_r18_glyph80.pth'
+    with pytest.raises(ValueError, match=f'{other.name}.* do(es)? not fit'):
+        gslora_det.BeforeAfter(plain_config, other, look._weights[1])
+    for ask in (look.fates, lambda score_thr: look.picture('none.png', score_thr)):
+        with pytest.raises(ValueError, match='score-thr is 3'):
+            ask(score_thr=3)
+
+
+def test_a_config_of_validation_data_alone_is_enough(look, plain_config, tmp_path):
+    path = tmp_path / 'val_alone.py'
+    path.write_text(plain_config.read_text() + '\ntest_dataloader = test_evaluator = None\n')
+    image = np.full((128, 128, 3), 200, np.uint8)
+    assert gslora_det.BeforeAfter(path, *look._weights).picture(image) == look.picture(image)
 
 
 def test_the_slider_is_of_all_thresholds(look):

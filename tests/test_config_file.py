@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from gslora_det.config_file import load_config
@@ -24,6 +26,28 @@ def test_options_that_do_not_fit_give_one_line(tmp_path):
     for options in ({'a.c': 2}, {'b.7': 2}):
         with pytest.raises(ValueError, match='--cfg-options do not fit'):
             load(path, **options)
+
+
+def test_a_misspelt_name_is_refused_where_nothing_reads_it(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text('val_dataloader = dict()\nmy_own = 1')
+    for option, meant in (('sequnce.iters', 'sequence'), ('methd.beta', 'method'),
+                          ('optim_wraper.optimizer.lr', 'optim_wrapper'), ('my_onw', 'my_own')):
+        with pytest.raises(ValueError, match=f'{option}: .* did you mean {meant}?'):
+            load(path, **{option: 1})
+    options = {'test_dataloader.batch_size': 4, 'sequence.iters': 3, 'another': 5}
+    cfg = load(path, **options)
+    assert cfg.test_dataloader == dict(batch_size=4) and cfg.another == 5
+
+
+def test_modules_that_an_option_names_are_imported(tmp_path, monkeypatch):
+    (tmp_path / 'mine_alone.py').write_text('here = 1')
+    (tmp_path / 'config.py').write_text('a = 1')
+    monkeypatch.syspath_prepend(tmp_path)
+    load(tmp_path / 'config.py', **{'custom_imports.imports': ['mine_alone']})
+    assert sys.modules.pop('mine_alone').here == 1
+    with pytest.raises(ValueError, match='--cfg-options do not fit .*mine_absent'):
+        load(tmp_path / 'config.py', **{'custom_imports.imports': ['mine_absent']})
 
 
 def test_parts_of_a_list_can_be_set(tmp_path):

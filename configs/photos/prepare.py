@@ -4,11 +4,11 @@
     python configs/photos/prepare.py aquarium FOLDER_OF_THE_COCO_EXPORT
 """
 
+import argparse
 import json
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from PIL import Image
 
@@ -40,7 +40,7 @@ def coco(folder: Path) -> Iterator[Found]:
         yield folder / image['file_name'], objects[image['id']]
 
 
-def convert(found: Iterator[Found], out: Path, split: str, classes: List[str]) -> None:
+def convert(found: List[Found], out: Path, split: str, classes: List[str]) -> None:
     """Writes smaller images and one COCO file."""
     for folder in (out / split, out / 'annotations'):
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,17 +62,28 @@ def convert(found: Iterator[Found], out: Path, split: str, classes: List[str]) -
         dict(images=images, annotations=annotations, categories=categories)))
 
 
-def main(name: str, source: Path) -> None:
+SETS = dict(cards=(voc, ('train', 'test')), aquarium=(coco, ('train', 'valid', 'test')))
+
+
+def main(words: Optional[List[str]] = None) -> None:
     """Converts all parts of a data set."""
-    parts = dict(cards=('train', 'test'), aquarium=('train', 'valid', 'test'))[name]
-    classes = CARDS
-    if name == 'aquarium':
-        classes = sorted({label for part in parts for _, objects in coco(source / part)
-                          for label, _ in objects})
-    for part in parts:
-        read = voc if name == 'cards' else coco
-        convert(read(source / part), Path('data') / name, part, classes)
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('name', choices=SETS)
+    parser.add_argument('source', type=Path, help='folder with a folder for each part')
+    args = parser.parse_args(words)
+    read, parts = SETS[args.name]
+    try:
+        found = {part: list(read(args.source / part)) for part in parts}
+    except OSError as error:
+        parser.error(str(error))
+    for part, images in found.items():
+        if not images:
+            parser.error(f'{args.source / part} has no annotated images')
+    classes = CARDS if args.name == 'cards' else sorted(
+        {label for images in found.values() for _, objects in images for label, _ in objects})
+    for part, images in found.items():
+        convert(images, Path('data') / args.name, part, classes)
 
 
 if __name__ == '__main__':
-    main(sys.argv[1], Path(sys.argv[2]))
+    main()

@@ -38,6 +38,7 @@ def attacks_named(names: Optional[Sequence[str]]) -> List[type]:
     Raises:
         ValueError: There is none of a name.
     """
+    names = [names] if isinstance(names, str) else names
     # What is quick first, and before that what there is without an attack.
     known = {kind.name: kind for kind in sorted(
         ATTACKS.module_dict.values(), key=lambda kind: (kind.trains, kind.name != 'as it is'))}

@@ -14,6 +14,7 @@ from gslora_det.benchmark.steps import large_steps, small_steps
 from gslora_det.benchmark.timing import Cost, Pair, compare, once
 from gslora_det.compat import mmcv_ops
 from gslora_det.engine.provenance import device_name, package_versions
+from gslora_det.files import check_writable
 
 Row = Tuple[str, Optional[Cost], Cost]
 PARTS = ('step', 'splits', 'inference', 'import', 'sequence', 'r50')
@@ -32,6 +33,8 @@ def benchmark(parts: Sequence[str] = PARTS, size: Tuple[int, int] = (800, 1333),
         tasks (int): Requests of ``sequence``.
         plot (str, optional): Also measure how costs grow, and draw it to this file.
     """
+    if plot:
+        check_writable(plot)
     *splits, inference = evaluations()
     pairs: Dict[str, Tuple[List[Pair], int]] = dict(
         step=(small_steps(), repeats), splits=(splits, max(1, repeats // 2)),

@@ -1,4 +1,4 @@
-"""Plain MMDet runs, as MMDet's own tools start them, with a quiet terminal."""
+"""Plain MMDet runs, as MMDet's own tools start them, with what these print."""
 
 import copy
 from pathlib import Path
@@ -85,6 +85,8 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
     check_exists(checkpoint)  # before any data are drawn
     cfg = copy.deepcopy(cfg)
     settle_test_data(cfg)
+    if task is not None and 'sequence' not in cfg:
+        raise ValueError(f'--task is {task}: {cfg.filename} has no sequence and no tasks')
     if 'sequence' in cfg:
         cfg.test_evaluator = _split_evaluator(cfg, checkpoint, task)
     cfg.test_cfg = dict(type='TestLoop')

@@ -59,7 +59,7 @@ def test_what_is_there_before_any_attack(work_dir):
 
 def test_what_was_made_is_not_made_again(work_dir, monkeypatch):
     attack(work_dir)
-    (AsItIs, ) = attacks_named(['as it is'])
+    (AsItIs, ) = attacks_named('as it is')  # one without a list
     monkeypatch.setattr(AsItIs, 'run', lambda *_, **__: pytest.fail('made again'))
     attack(work_dir)
     with pytest.raises(pytest.fail.Exception):

@@ -122,6 +122,12 @@ def test_a_row_has_ratios_of_the_reference_to_ours():
     assert table._cells('alone', None, timing.Cost(2, 4)) == ['alone', '', '2', '', '', '', '']
 
 
+def test_a_plot_that_cannot_be_written_is_refused_before_any_work(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(ValueError, match='cannot be written'):
+        table.benchmark(['import'], plot=str(tmp_path / 'file/plot.png'))
+
+
 def test_the_command_knows_the_parts():
     assert _PARTS.split(',') == list(table.PARTS)
     result = run(ROOT / 'tools/benchmark.py', '--parts', 'steps')

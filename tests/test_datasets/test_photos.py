@@ -30,7 +30,7 @@ def test_pascal_voc_becomes_coco(prepare, tmp_path):
         Image.new('RGB', (378, 504)).save(tmp_path / 'images' / part / 'one.JPG')
         (tmp_path / 'images' / part / 'one.xml').write_text(
             f'<annotation><object><name>ace</name><bndbox>{box}</bndbox></object></annotation>')
-    prepare.main('cards', tmp_path / 'images')
+    prepare.main(['cards', str(tmp_path / 'images')])
     found = json.loads((tmp_path / 'data/cards/annotations/test.json').read_text())
     assert found['images'] == [dict(id=1, file_name='one.jpg', width=192, height=256)]
     with Image.open(tmp_path / 'data/cards/test/one.jpg') as image:
@@ -48,10 +48,18 @@ def test_coco_export_becomes_coco(prepare, tmp_path):
             images=[dict(id=0, file_name='one.jpg')],
             categories=[dict(id=0, name='creatures'), dict(id=1, name='fish')],
             annotations=[dict(id=0, image_id=0, category_id=1, bbox=[4, 8, 40, 80])])))
-    prepare.main('aquarium', tmp_path / 'export')
+    prepare.main(['aquarium', str(tmp_path / 'export')])
     found = json.loads((tmp_path / 'data/aquarium/annotations/valid.json').read_text())
     assert found['categories'] == [dict(id=1, name='fish')]  # those that have objects
     assert found['annotations'][0]['bbox'] == [1, 2, 10, 20]
+
+
+@pytest.mark.parametrize('name, said', [
+    ('cards', 'train has no annotated images'), ('aquarium', 'No such file')])
+def test_what_is_not_there_is_said_and_nothing_is_written(prepare, tmp_path, capsys, name, said):
+    with pytest.raises(SystemExit):
+        prepare.main([name, str(tmp_path / 'nowhere')])
+    assert said in capsys.readouterr().err and not (tmp_path / 'data').exists()
 
 
 @pytest.mark.parametrize('name', SOURCES)

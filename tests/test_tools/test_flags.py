@@ -45,6 +45,11 @@ def test_export_needs_the_detector_and_its_classes(plain_config, tmp_path, left_
     assert not (tmp_path / 'new').exists()
 
 
+def test_a_config_without_tasks_has_no_task(plain_config):
+    with pytest.raises(ValueError, match='--task is 3: .* has no sequence'):
+        plain.evaluate(load_config(plain_config), str(CHECKPOINT), 3)
+
+
 @pytest.mark.parametrize('out, message', [
     ('is.pth', 'is.pth exists: remove it'), ('new.safetensors', 'name it .pth')])
 def test_an_export_takes_no_other_files_place(plain_config, tmp_path, out, message):
