@@ -106,10 +106,11 @@ methods = {
     "GSLoRA, paper's loss": dict(
         method=dict(_delete_=True, type='GSLoRA', lora_alpha=8, beta=0.05),
         optim_wrapper=dict(optimizer=dict(lr=6e-3))),
-    # The same with its prototypes, whose weight of 0.005 is the authors', of other embeddings.
+    # The same with its prototypes; of forgotten objects they weigh 0.005 in the authors' script,
+    # of other embeddings, of retained ones nothing.
     "GSLoRAPlusPlus, paper's loss": dict(
         method=dict(_delete_=True, type='GSLoRAPlusPlus', lora_alpha=8, beta=0.05,
-                    prototype_forget=0.005),
+                    prototype_forget=0.005, prototype_retain=0.005),
         optim_wrapper=dict(optimizer=dict(lr=6e-3))),
     'GSLoRA': dict(),  # our recipe, as in its own config
     'GSLoRAPlusPlus': dict(method=dict(type='GSLoRAPlusPlus', prototype_forget=0.005)),
