@@ -21,16 +21,18 @@ class DAMP(Method):
     ``mu_f - R R^+ mu_f``: what is left of the mean input of each forgotten class without those
     of the retained ones, R. Biases stay. All is measured once, on the detector as it comes, and
     there is no training. On a DETR the layers are those of the decoder's FFNs and the last class
-    layer, and the inputs those of the queries that are matched to objects. (The paper has a_l
-    grow with depth and with how well a linear probe tells forgotten from retained inputs; that
-    it is ``strength (2 accuracy - 1) l / L``, and the probe a ridge regression, is ours.)
+    layer, and the inputs those of the queries that are matched to objects. (The paper's abstract
+    has residuals relative to the retained prototypes, and a_l that grow with depth and with how
+    well a linear probe tells forgotten from retained inputs. That a residual is what their span
+    leaves, that a_l is ``strength (2 accuracy - 1) l / L``, and the probe a ridge regression, is
+    ours.)
 
     Args:
         strength (float): Share of the directions that is taken out, in (0, 1].
         scaling (str): ``'depth'``, as above, or ``'uniform'``, ``strength`` at every layer.
         span (float): What counts as the retained classes' own: their prototypes' main directions,
-            up to this share of the sum of squares. All in the paper; but where the retained
-            classes are nearly as many as the inputs' features, that leaves next to nothing.
+            up to this share of the sum of squares; by default all. Where the retained classes
+            are nearly as many as the inputs' features, all leave next to nothing.
         num_images (int): Images of each branch to measure on.
         **kwargs: See :class:`Method`.
 
