@@ -7,7 +7,6 @@ Copy new ones there and run this script.
 
 from functools import cache
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
 
 from mmengine.config import Config
 
@@ -119,7 +118,7 @@ def detectors_section() -> str:
                                    for name, targets, record in _DETECTORS))
 
 
-def _one_request(name: Optional[str]) -> List[str]:
+def _one_request(name: str | None) -> list[str]:
     """The figures of a run of one request."""
     if name is None:
         return ['one step tested', *4 * ['—']]
@@ -139,7 +138,7 @@ _ATTACKED = (
     ('70 of 80 in seven requests, GSLoRA', 'ddetr_forget_80-10x7', 7))
 
 
-def _attacks(name: str) -> List[dict]:
+def _attacks(name: str) -> list[dict]:
     path = DOCS / f'results/attacks/{name}.json'
     return read_json(path)['attacks'] if path.exists() else []
 
@@ -173,14 +172,14 @@ def readme_section() -> str:
 
 
 @cache
-def _comparison() -> Tuple[Comparison, dict]:
+def _comparison() -> tuple[Comparison, dict]:
     """The comparison and the results of its cells."""
     cfg = Config.fromfile(DOCS.parent / 'configs/glyph80/comparison.py')
     comparison = Comparison(cfg, DOCS / 'results/comparison')
     return comparison, comparison.results(comparison.cells())
 
 
-def comparison_sections() -> Dict[str, str]:
+def comparison_sections() -> dict[str, str]:
     """All tables of the comparison, what its grids gave, and the tables that matter."""
     comparison, results = _comparison()
     cfg = comparison.cfg
@@ -207,7 +206,7 @@ def comparison_sections() -> Dict[str, str]:
                         results, cfg.unranked))
 
 
-def updated() -> Dict[Path, str]:
+def updated() -> dict[Path, str]:
     """The pages with their sections in place."""
     sections = dict(results=results_section(), detectors=detectors_section(),
                     attacks=attacks_section(), readme=readme_section(),

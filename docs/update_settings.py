@@ -2,8 +2,8 @@
 
 import inspect
 import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Callable, Dict, Iterable, Iterator, List, Tuple
 
 import gslora_det  # noqa: F401  (registers everything)
 from gslora_det.attacks.run import attacks_named
@@ -17,7 +17,7 @@ from gslora_det.registry import METHODS
 PAGE = Path(__file__).with_name('settings.md')
 
 
-def described(thing: Callable) -> Tuple[str, Dict[str, str]]:
+def described(thing: Callable) -> tuple[str, dict[str, str]]:
     """What a docstring says: the text before its sections, and its arguments."""
     text, *sections = re.split(r'\n\n(?=\w+:\n)', _markdown(inspect.cleandoc(thing.__doc__ or '')))
     arguments = next((each for each in sections if each.startswith('Args:')), '')
@@ -31,7 +31,7 @@ def _markdown(text: str) -> str:
     return text.replace('``', '`')
 
 
-def defaults(function: Callable) -> Dict[str, object]:
+def defaults(function: Callable) -> dict[str, object]:
     """The arguments of a function that a user may set, and their defaults."""
     return {p.name: p.default for p in inspect.signature(function).parameters.values()
             if p.kind is not p.VAR_KEYWORD and p.name not in ('self', 'target')}
@@ -46,7 +46,7 @@ def _shown(value: object) -> str:
     return '—' if value in (None, inspect.Parameter.empty) else f'`{value}`'
 
 
-def rows(thing: Callable, values: Dict[str, object]) -> List[List[str]]:
+def rows(thing: Callable, values: dict[str, object]) -> list[list[str]]:
     """Rows of name, default and description.
 
     Raises:
@@ -59,12 +59,12 @@ def rows(thing: Callable, values: Dict[str, object]) -> List[List[str]]:
     return [[f'`{name}`', _shown(value), arguments[name]] for name, value in values.items()]
 
 
-def _table(titles: List[str], lines: Iterable[List[str]]) -> str:
+def _table(titles: list[str], lines: Iterable[list[str]]) -> str:
     lines = [titles, ['---'] * len(titles), *lines]
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
-def _settings(thing: Callable, values: Dict[str, object]) -> str:
+def _settings(thing: Callable, values: dict[str, object]) -> str:
     return _table(['setting', 'default', 'what it does'], rows(thing, values))
 
 
@@ -77,14 +77,14 @@ def sequence_section() -> str:
             + _settings(draw_buffer, buffer))
 
 
-def method_classes() -> List[type]:
+def method_classes() -> list[type]:
     """All methods and their bases, a base before what builds on it."""
     found = {cls for method in METHODS.module_dict.values() for cls in method.__mro__
              if issubclass(cls, Method) and cls is not Method}
     return sorted(found, key=lambda cls: (len(cls.__mro__), cls.__name__))
 
 
-def methods_section(base: type, without: Tuple[type, ...] = ()) -> str:
+def methods_section(base: type, without: tuple[type, ...] = ()) -> str:
     """The methods that build on a class, and on none of others."""
     return '\n'.join('\n'.join(_method(cls)) for cls in method_classes()
                      if issubclass(cls, base) and not issubclass(cls, without))

@@ -1,8 +1,9 @@
 """What the command ``gslora`` does, as functions."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Union
+from typing import Any
 
 from gslora_det.attacks.run import AttackRun
 from gslora_det.attacks.tables import print_attacks
@@ -16,7 +17,7 @@ from gslora_det.recipe import set_request, settings_by_name
 from gslora_det.reporting import results_rows
 from gslora_det.reporting.build import write_report
 
-PathLike = Union[str, Path]
+PathLike = str | Path
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,12 @@ class Erasure:
     """
     work_dir: Path
     weights: Path
-    requests: List[Dict[str, Any]]
-    record: Dict[str, Any]
+    requests: list[dict[str, Any]]
+    record: dict[str, Any]
 
 
-def erase(config: PathLike, checkpoint: Optional[str] = None, classes: Optional[Sequence] = None,
-          work_dir: Optional[PathLike] = None, resume: bool = False, **settings) -> Erasure:
+def erase(config: PathLike, checkpoint: str | None = None, classes: Sequence | None = None,
+          work_dir: PathLike | None = None, resume: bool = False, **settings) -> Erasure:
     """Makes a trained detector forget classes.
 
     Examples:
@@ -78,10 +79,10 @@ def erase(config: PathLike, checkpoint: Optional[str] = None, classes: Optional[
                    record)
 
 
-def attack(work_dir: PathLike, attacks: Optional[Sequence[str]] = None,
-           tasks: Optional[Sequence[int]] = None, oracles: Optional[Sequence[str]] = None,
-           seed: int = 0, cfg_options: Optional[Dict[str, Any]] = None,
-           controls: bool = True) -> List[dict]:
+def attack(work_dir: PathLike, attacks: Sequence[str] | None = None,
+           tasks: Sequence[int] | None = None, oracles: Sequence[str] | None = None,
+           seed: int = 0, cfg_options: dict[str, Any] | None = None,
+           controls: bool = True) -> list[dict]:
     """Tries to bring back what was erased, beside controls. What was made before stays.
 
     Args:
@@ -114,7 +115,7 @@ def attack(work_dir: PathLike, attacks: Optional[Sequence[str]] = None,
     return record['attacks']
 
 
-def _by_task(oracles: Sequence[str], tasks: Sequence[int]) -> Dict[int, str]:
+def _by_task(oracles: Sequence[str], tasks: Sequence[int]) -> dict[int, str]:
     found = dict(zip(tasks, oracles))
     if not len(found) == len(tasks) == len(oracles):
         raise ValueError(f'--oracles: {len(oracles)} given, for --tasks '
@@ -123,10 +124,10 @@ def _by_task(oracles: Sequence[str], tasks: Sequence[int]) -> Dict[int, str]:
     return found
 
 
-def report(work_dirs: Union[PathLike, Sequence[PathLike]], out: Optional[PathLike] = None,
+def report(work_dirs: PathLike | Sequence[PathLike], out: PathLike | None = None,
            gallery: bool = True, pictures: int = 36, score_thr: float = 0.3,
-           cfg_options: Optional[Dict[str, Any]] = None, requester: Optional[str] = None,
-           request_id: Optional[str] = None, operator: Optional[str] = None) -> Path:
+           cfg_options: dict[str, Any] | None = None, requester: str | None = None,
+           request_id: str | None = None, operator: str | None = None) -> Path:
     """Writes one HTML file that can be filed: what was asked, what is shown, and what is not.
 
     Args:

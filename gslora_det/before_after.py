@@ -1,9 +1,9 @@
 """A look at detections before and after an erasure, for notebooks."""
 
 import copy
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple, Union
 
 import numpy as np
 from mmdet.apis import inference_detector, init_detector
@@ -54,8 +54,8 @@ class BeforeAfter:
         ValueError: A file does not fit; one line says what.
     """
 
-    def __init__(self, config: Union[str, Path], before: Union[str, Path],
-                 after: Union[str, Path], device: str = 'cpu') -> None:
+    def __init__(self, config: str | Path, before: str | Path,
+                 after: str | Path, device: str = 'cpu') -> None:
         prepare_process()
         self._cfg, self._weights = read_config(config), (str(before), str(after))
         settle_test_data(self._cfg)  # whose pipeline is that of a picture
@@ -68,7 +68,7 @@ class BeforeAfter:
         self.classes = tuple(self._detectors[1].dataset_meta['classes'])
         self.roles = unlearned_roles(str(after), self.classes)
 
-    def picture(self, image: Union[str, Path, Image.Image, np.ndarray],
+    def picture(self, image: str | Path | Image.Image | np.ndarray,
                 score_thr: float = 0.3) -> Image.Image:
         """What both find in an image of your own, side by side.
 
@@ -111,12 +111,12 @@ class BeforeAfter:
                               len(self.classes))
         return render_thresholds(over_thresholds(scores, self.classes, self.roles))
 
-    def _found(self) -> Iterator[Tuple[Objects, Detections, Detections]]:
+    def _found(self) -> Iterator[tuple[Objects, Detections, Detections]]:
         before, after = self._predictions
         for image_id, one in before.items():
             yield one.objects, one.detections, after[image_id].detections
 
     @cached_property
-    def _predictions(self) -> List[Dict[int, Prediction]]:
+    def _predictions(self) -> list[dict[int, Prediction]]:
         """Of both detectors, made when they are asked for."""
         return [predict(self._cfg, weights) for weights in self._weights]

@@ -1,6 +1,5 @@
 """Names of classes: as a request gives them, and as numbers."""
 
-from __future__ import annotations
 
 import difflib
 import unicodedata

@@ -1,7 +1,7 @@
 """The rows of a class layer, as those of a class that was never learned."""
 
 import math
-from typing import Optional, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -14,7 +14,7 @@ def fresh_logit(prior: float = 0.01) -> float:
 
 @torch.no_grad()
 def reset_rows_(weight: Tensor, bias: Tensor, rows: Sequence[int], logit: float,
-                background: Optional[int] = None) -> None:
+                background: int | None = None) -> None:
     """Resets rows in place: they say the same of everything.
 
     Args:

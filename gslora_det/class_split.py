@@ -1,6 +1,5 @@
 """Which classes each erasure request removes, and which it must keep."""
 
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -61,7 +60,7 @@ class ClassSplit:
 
     @classmethod
     def among(cls, classes: Sequence, forgotten: Sequence, old: Sequence = (),
-              missing: Sequence = ()) -> ClassSplit:
+              missing: Sequence = ()) -> 'ClassSplit':
         """Split ``classes``: those that are neither forgotten nor old are retained.
 
         Raises:
@@ -142,7 +141,7 @@ class TaskSequence(Sequence):
 
     @classmethod
     def from_order(cls, order: Sequence, num_tasks: int, classes_per_task: int,
-                   missing: Sequence = ()) -> TaskSequence:
+                   missing: Sequence = ()) -> 'TaskSequence':
         """Erase the tail of ``order`` first: task 1 takes its last classes.
 
         Args:
@@ -161,7 +160,7 @@ class TaskSequence(Sequence):
     def from_config(cls, classes: Sequence, category_ids: Sequence[int] | None = None, *,
                     order: int | Sequence | None = None, num_tasks: int | None = None,
                     classes_per_task: int | None = None, tasks: Sequence[Sequence] | None = None,
-                    missing: Sequence = (), erased: Sequence = ()) -> TaskSequence:
+                    missing: Sequence = (), erased: Sequence = ()) -> 'TaskSequence':
         """Build the sequence that a config describes in one of three ways.
 
         ``order=123, num_tasks=7, classes_per_task=10`` shuffles ``classes`` with this

@@ -3,7 +3,7 @@
 import difflib
 import inspect
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -57,8 +57,8 @@ def _register_as_ever(settings: Any) -> None:
             _register_as_ever(each)
 
 
-def override(cfg: Config, cfg_options: Optional[Dict[str, Any]] = None,
-             work_dir: Optional[str] = None, launcher: str = 'none') -> Config:
+def override(cfg: Config, cfg_options: dict[str, Any] | None = None,
+             work_dir: str | None = None, launcher: str = 'none') -> Config:
     """Completes a config in place as MMDet's tools do.
 
     An option also takes the place of what the config, or its recipe, says in another way:
@@ -98,7 +98,7 @@ def override(cfg: Config, cfg_options: Optional[Dict[str, Any]] = None,
     return cfg
 
 
-def _check_names(cfg: Config, cfg_options: Dict[str, Any]) -> None:
+def _check_names(cfg: Config, cfg_options: dict[str, Any]) -> None:
     """Refuses options that nothing reads: their first part is nearly a name that is read."""
     known = {*cfg, *inspect.signature(Runner.__init__).parameters, *_OWN}
     for option in cfg_options:
@@ -108,7 +108,7 @@ def _check_names(cfg: Config, cfg_options: Dict[str, Any]) -> None:
                              f'{near[0]}?')
 
 
-def load_config(config: str, cfg_options: Optional[Dict[str, Any]] = None,
-                work_dir: Optional[str] = None, launcher: str = 'none') -> Config:
+def load_config(config: str, cfg_options: dict[str, Any] | None = None,
+                work_dir: str | None = None, launcher: str = 'none') -> Config:
     """:func:`read_config`, then :func:`override`."""
     return override(read_config(config), cfg_options, work_dir, launcher)

@@ -5,12 +5,13 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator, Union
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-PathLike = Union[str, Path]
+PathLike = str | Path
 # The configs and checkpoints that the package brings, where MMEngine looks for them.
 BROUGHT = Path(__file__).parent / '.mim'
 
@@ -56,7 +57,7 @@ def remove_drafts(folder: PathLike) -> None:
         draft.unlink()
 
 
-def write_file(path: PathLike, content: Union[str, bytes]) -> None:
+def write_file(path: PathLike, content: str | bytes) -> None:
     """Writes a whole file atomically, text in UTF-8."""
     with atomic_write(path) as draft:
         draft.write_bytes(content.encode() if isinstance(content, str) else content)

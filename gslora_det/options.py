@@ -3,8 +3,9 @@
 import difflib
 import math
 import traceback
+from collections.abc import Callable, Iterable
 from numbers import Real
-from typing import Any, Callable, Iterable, List, NamedTuple, Tuple
+from typing import Any, NamedTuple
 
 
 class Rule(NamedTuple):
@@ -43,7 +44,7 @@ def one_of(*values: str) -> Rule:
     return Rule('one of ' + ', '.join(values), lambda v: v in values)
 
 
-def problem(name: str, value: Any, rule: Rule) -> List[str]:
+def problem(name: str, value: Any, rule: Rule) -> list[str]:
     """What is wrong with a value: one message, or none."""
     return [] if rule.holds(value) else [f'{name} is {value!r}: set {rule.words}']
 
@@ -68,7 +69,7 @@ def each(rule: Rule) -> Rule:
         bool(v) and all(map(rule.holds, v)) if LIST.holds(v) else rule.holds(v)))
 
 
-def check_flags(**flags: Tuple[Any, Rule]) -> None:
+def check_flags(**flags: tuple[Any, Rule]) -> None:
     """Checks flags of a tool, each a value and its rule; ``score_thr`` is ``--score-thr``.
 
     Raises:
@@ -104,7 +105,7 @@ class OptionError(ValueError):
         self.options = tuple(options)
 
 
-def require(owner: str, **options: Tuple[Any, Rule]) -> None:
+def require(owner: str, **options: tuple[Any, Rule]) -> None:
     """Checks options where they are declared, each a value and its rule.
 
     Raises:

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import os
 import warnings
-from typing import Iterator
+from collections.abc import Iterator
 
 # Stays open: a logger that is made within `quiet` keeps writing to it.
 _NOWHERE = open(os.devnull, 'w')  # noqa: SIM115

@@ -1,7 +1,8 @@
 """A request for a detector whose config says nothing of erasing."""
 
 import copy
-from typing import Any, Dict, Optional, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
@@ -20,8 +21,8 @@ _EITHER = (('iters', 'epochs'), ('fraction', 'shots'))
 _ORDERED = ('order', 'num_tasks', 'classes_per_task')  # another way to name classes
 
 
-def set_request(cfg: Config, checkpoint: Optional[str] = None,
-                classes: Optional[Sequence] = None) -> None:
+def set_request(cfg: Config, checkpoint: str | None = None,
+                classes: Sequence | None = None) -> None:
     """Puts into a config which detector shall forget what; where it is silent, :func:`complete`.
 
     Args:
@@ -109,7 +110,7 @@ def _recommended(cfg: Config) -> str:
     return 'gs-lora_any' if reader.moving_places else 'linear-erasure_any'
 
 
-def settings_by_name(cfg: Config, settings: Dict[str, Any]) -> Dict[str, Any]:
+def settings_by_name(cfg: Config, settings: dict[str, Any]) -> dict[str, Any]:
     """Settings of a sequence, or else of its method, by their dotted names in a config.
 
     Args:
@@ -125,7 +126,7 @@ def settings_by_name(cfg: Config, settings: Dict[str, Any]) -> Dict[str, Any]:
             for name, value in settings.items()}
 
 
-def _owner(name: str, parts: Dict[str, Sequence[str]]) -> str:
+def _owner(name: str, parts: dict[str, Sequence[str]]) -> str:
     for part, names in parts.items():
         if name in names:
             return part

@@ -6,7 +6,7 @@ the number 7 and ``'Latin M'`` the word LatinM.
 
 import argparse
 import re
-from typing import Any, List
+from typing import Any
 
 _OPENING, _CLOSING = '([', ')]'
 _NUMBER = re.compile(r'[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(inf|nan)', re.ASCII | re.I)
@@ -57,7 +57,7 @@ def parse_value(text: str) -> Any:
     return _scalar(text)
 
 
-def _split(text: str) -> List[str]:
+def _split(text: str) -> list[str]:
     """The parts between commas that are in no brackets and no quotes."""
     parts, open_brackets, start = [], [], 0
     for token in _TOKEN.finditer(text):

@@ -3,13 +3,12 @@
 import argparse
 import sys
 from types import ModuleType
-from typing import List, Optional
 
 from gslora_det_cli.stops import end_in_one_line
 
 
-def start(command: ModuleType, words: Optional[List[str]] = None,
-          prog: Optional[str] = None) -> None:
+def start(command: ModuleType, words: list[str] | None = None,
+          prog: str | None = None) -> None:
     """Runs a command. What is wrong with its words is said before anything large is imported.
 
     Args:

@@ -7,14 +7,14 @@
 import argparse
 import json
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Tuple
 
 from PIL import Image
 
 SIDE = 256
 CARDS = ['nine', 'ten', 'jack', 'queen', 'king', 'ace']
-Found = Tuple[Path, List[Tuple[str, List[float]]]]  # an image; names and x, y, width, height
+Found = tuple[Path, list[tuple[str, list[float]]]]  # an image; names and x, y, width, height
 
 
 def voc(folder: Path) -> Iterator[Found]:
@@ -33,14 +33,14 @@ def coco(folder: Path) -> Iterator[Found]:
     """Images with one COCO file beside them."""
     data = json.loads((folder / '_annotations.coco.json').read_text())
     names = {each['id']: each['name'] for each in data['categories']}
-    objects: Dict[int, list] = {image['id']: [] for image in data['images']}
+    objects: dict[int, list] = {image['id']: [] for image in data['images']}
     for each in data['annotations']:
         objects[each['image_id']].append((names[each['category_id']], each['bbox']))
     for image in data['images']:
         yield folder / image['file_name'], objects[image['id']]
 
 
-def convert(found: List[Found], out: Path, split: str, classes: List[str]) -> None:
+def convert(found: list[Found], out: Path, split: str, classes: list[str]) -> None:
     """Writes smaller images and one COCO file."""
     for folder in (out / split, out / 'annotations'):
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +65,7 @@ def convert(found: List[Found], out: Path, split: str, classes: List[str]) -> No
 SETS = dict(cards=(voc, ('train', 'test')), aquarium=(coco, ('train', 'valid', 'test')))
 
 
-def main(words: Optional[List[str]] = None) -> None:
+def main(words: list[str] | None = None) -> None:
     """Converts all parts of a data set."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     parser.add_argument('name', choices=SETS)

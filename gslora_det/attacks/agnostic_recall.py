@@ -1,5 +1,4 @@
 from collections import Counter
-from typing import List
 
 import numpy as np
 
@@ -17,7 +16,7 @@ class AgnosticRecall(Attack):
     x = 'score above'
     measures = 'recall'
 
-    def run(self, target: Target, score_thr: float = 0.3) -> List[dict]:
+    def run(self, target: Target, score_thr: float = 0.3) -> list[dict]:
         """Counts on the validation images, see :meth:`Attack.run`.
 
         Args:

@@ -1,4 +1,3 @@
-from typing import List
 
 from gslora_det.attacks.base import Attack, Target
 from gslora_det.registry import ATTACKS
@@ -11,7 +10,7 @@ class AsItIs(Attack):
     title = 'nothing is done'
     x = ''
 
-    def run(self, target: Target) -> List[dict]:
+    def run(self, target: Target) -> list[dict]:
         """Measures, see :meth:`Attack.run`."""
         detector = self.material.detector(target.weights)
         return [dict(x=0, **self.material.measure(

@@ -1,7 +1,7 @@
 """What an attack is: somebody tries to bring the forgotten classes back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
 
 from torch import Tensor, nn
 
@@ -21,10 +21,10 @@ class Target:
         original (dict[str, Tensor], optional): Weights of the detector before any erasure.
     """
     name: str
-    weights: Dict[str, Tensor]
+    weights: dict[str, Tensor]
     classes: Sequence[int]
     shuffled: bool = False
-    original: Optional[Dict[str, Tensor]] = None
+    original: dict[str, Tensor] | None = None
 
 
 class Attack:
@@ -59,21 +59,21 @@ class Attack:
     measures = 'AP_forgotten'
     chance = 0.0
     finds_hidden = False
-    settings: Dict[str, dict] = {'': {}}
+    settings: dict[str, dict] = {'': {}}
 
     def __init__(self, material: Material) -> None:
         self.material = material
 
-    def misses(self, detector: nn.Module, **setting) -> Optional[str]:
+    def misses(self, detector: nn.Module, **setting) -> str | None:
         """What is lacking for this attack, in a few words; None where it can be made."""
         return 'one embedding a place' if self.embeds and not reader_of(detector).embeds else None
 
-    def images(self, target: Target) -> List[int]:
+    def images(self, target: Target) -> list[int]:
         """Indices of the training images: as Fig. 6 of arXiv 2403.11530, a tenth of each."""
         return sorted({*self.material.share(target.classes, 0.1),
                        *self.material.share(self.material.retained, 0.1)})
 
-    def run(self, target: Target, **setting) -> List[dict]:
+    def run(self, target: Target, **setting) -> list[dict]:
         """Attacks; gives the points of a curve, each with ``x`` and what was measured.
 
         AP and shares are in percent. The curve is empty where drawn training images and

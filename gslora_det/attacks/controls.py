@@ -11,7 +11,7 @@ what it knows?
 """
 
 import random
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -21,9 +21,9 @@ from gslora_det.class_rows import fresh_logit
 from gslora_det.methods.head_mask import mask_classes_
 
 
-def targets(names: Sequence[str], material: Material, unlearned: Dict[str, Tensor],
-            original: Dict[str, Tensor], oracle: Optional[Dict[str, Tensor]] = None,
-            seed: int = 0) -> Dict[str, Target]:
+def targets(names: Sequence[str], material: Material, unlearned: dict[str, Tensor],
+            original: dict[str, Tensor], oracle: dict[str, Tensor] | None = None,
+            seed: int = 0) -> dict[str, Target]:
     """The unlearned detector and its controls, by name; those that there are.
 
     Args:
@@ -38,7 +38,7 @@ def targets(names: Sequence[str], material: Material, unlearned: Dict[str, Tenso
     known = material.known
     others = sorted(random.Random(seed).sample(known, min(len(erased), len(known))))
 
-    def masked(weights: Dict[str, Tensor], classes: Sequence[int]) -> Dict[str, Tensor]:
+    def masked(weights: dict[str, Tensor], classes: Sequence[int]) -> dict[str, Tensor]:
         detector = material.detector(weights)
         mask_classes_(detector, classes, fresh_logit())
         return {name: value.cpu() for name, value in detector.state_dict().items()}

@@ -1,4 +1,3 @@
-from typing import List
 
 from torch import nn
 
@@ -13,7 +12,7 @@ class DecoderAndHead(Retraining):
     name = 'decoder and head'
     title = 'decoder and head trained on a tenth of the images'
 
-    def trained(self, reader: Reader) -> List[nn.Module]:
+    def trained(self, reader: Reader) -> list[nn.Module]:
         """Everything but stem and encoder."""
         before = {*reader.stem(), getattr(reader.detector, 'encoder', None)}
         return [part for part in reader.detector.children() if part not in before]

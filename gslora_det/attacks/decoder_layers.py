@@ -1,7 +1,6 @@
 """Detections of a DETR's decoder layer, and the places at which it sees objects."""
 
 from dataclasses import replace
-from typing import List
 
 import torch
 from mmdet.structures import DetDataSample
@@ -23,7 +22,7 @@ def predict_at(reader: DETRReader, layer: int) -> Predict:
         reader (DETRReader): Of the detector.
         layer (int): Number of the layer, the first is 1.
     """
-    def predict(images: Tensor, samples: List[DetDataSample]) -> List[DetDataSample]:
+    def predict(images: Tensor, samples: list[DetDataSample]) -> list[DetDataSample]:
         reading, = reader.read(reader.batch(images, samples))
         logits, boxes, _ = (part[:layer] for part in reading.outputs)
         return reader.detector.add_pred_to_datasample(samples, reader.head.predict_by_feat(

@@ -1,4 +1,4 @@
-from typing import List, Optional, Sequence
+from collections.abc import Sequence
 
 from torch import nn
 
@@ -16,17 +16,17 @@ class EarlierLayers(Attack):
     x = 'decoder layer'
     controls = ('original', 'oracle')
 
-    def misses(self, detector: nn.Module, **setting) -> Optional[str]:
+    def misses(self, detector: nn.Module, **setting) -> str | None:
         """Class layers of several decoder layers."""
         several = num_layers(reader_of(detector)) > 1
         return None if several else 'class layers of several decoder layers'
 
-    def run(self, target: Target) -> List[dict]:
+    def run(self, target: Target) -> list[dict]:
         """Measures each layer but the last, see :meth:`Attack.run`."""
         detector = self.material.detector(target.weights)
         return self.measure(detector, target, range(1, num_layers(reader_of(detector))))
 
-    def measure(self, detector: nn.Module, target: Target, layers: Sequence[int]) -> List[dict]:
+    def measure(self, detector: nn.Module, target: Target, layers: Sequence[int]) -> list[dict]:
         """What is detected at each of the decoder layers; the first is 1."""
         material, reader = self.material, reader_of(detector)
         prefix = material.prefix(detector)

@@ -1,4 +1,3 @@
-from typing import List
 
 from torch import nn
 
@@ -15,6 +14,6 @@ class Everything(Retraining):
     controls = ('original', 'oracle', 'head mask')
     settings = {'': dict(epochs=(1, 2, 4))}
 
-    def trained(self, reader: Reader) -> List[nn.Module]:
+    def trained(self, reader: Reader) -> list[nn.Module]:
         """The detector."""
         return [reader.detector]

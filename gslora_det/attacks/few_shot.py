@@ -1,4 +1,4 @@
-from typing import List, Sequence
+from collections.abc import Sequence
 
 from gslora_det.attacks.base import Target
 from gslora_det.attacks.everything import Everything
@@ -17,7 +17,7 @@ class FewShot(Everything):
     settings = {'': dict(shots=(1, 5, 10, 30))}
 
     def run(self, target: Target, shots: Sequence[int] = (1, 5, 10, 30), steps: int = 40,
-            lr: float = 1e-4) -> List[dict]:
+            lr: float = 1e-4) -> list[dict]:
         """Trains and measures, see :meth:`Attack.run`.
 
         Args:

@@ -1,4 +1,4 @@
-from typing import Dict, List, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -19,7 +19,7 @@ class Interpolation(Attack):
     needs_original = True
     finds_hidden = True
 
-    def run(self, target: Target, shares: Sequence[float] = (-0.5, 0.25, 0.5)) -> List[dict]:
+    def run(self, target: Target, shares: Sequence[float] = (-0.5, 0.25, 0.5)) -> list[dict]:
         """Moves all weights and measures, see :meth:`Attack.run`.
 
         Args:
@@ -35,8 +35,8 @@ class Interpolation(Attack):
         return curve
 
 
-def interpolated(weights: Dict[str, Tensor], original: Dict[str, Tensor], share: float
-                 ) -> Dict[str, Tensor]:
+def interpolated(weights: dict[str, Tensor], original: dict[str, Tensor], share: float
+                 ) -> dict[str, Tensor]:
     """``(1 - share) weights + share original``; what is no floating-point number stays."""
     return {name: value.lerp(original[name].to(value), share) if value.is_floating_point()
             else value for name, value in weights.items()}

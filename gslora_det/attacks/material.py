@@ -3,7 +3,8 @@
 import copy
 import math
 import random
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from gslora_det.quiet import quiet
 from gslora_det.readers import reader_of
 from gslora_det.readers.prefix import FrozenPrefix
 
-Predict = Callable[[Tensor, List[DetDataSample]], List[DetDataSample]]
+Predict = Callable[[Tensor, list[DetDataSample]], list[DetDataSample]]
 
 
 class Material:
@@ -81,9 +82,9 @@ class Material:
         self._model, self._val_batch = cfg.model, cfg.val_dataloader.batch_size
         self._seed = seed
         self._limit = 0 if random_steps(self.train) else cache_gib * 2**30
-        self._seen: Dict[str, dict] = {}
+        self._seen: dict[str, dict] = {}
 
-    def detector(self, weights: Dict[str, Tensor]) -> nn.Module:
+    def detector(self, weights: dict[str, Tensor]) -> nn.Module:
         """A frozen detector of these weights, on a GPU where there is one."""
         with quiet():
             detector = MODELS.build(copy.deepcopy(self._model))
@@ -105,7 +106,7 @@ class Material:
         return kept
 
     def share(self, classes: Iterable[int], fraction: float, without: Iterable[int] = ()
-              ) -> List[int]:
+              ) -> list[int]:
         """Indices of a share of the training images that show any of the classes.
 
         Args:
@@ -117,7 +118,7 @@ class Material:
         return self._draw(classes, without, fraction=fraction)
 
     def shots(self, classes: Iterable[int], shots: int, without: Iterable[int] = ()
-              ) -> List[int]:
+              ) -> list[int]:
         """Indices of so many training images of each class, which may show others, too.
 
         Args:
@@ -128,7 +129,7 @@ class Material:
         return self._draw(classes, without, shots=shots)
 
     def batches(self, dataset: Any, indices: Sequence[int], size: int, detector: nn.Module
-                ) -> Iterator[Tuple[Tensor, list]]:
+                ) -> Iterator[tuple[Tensor, list]]:
         """Images as the detector takes them, and their annotations.
 
         An image of which training's pipeline leaves nothing, as a random crop may, is left out.
@@ -146,7 +147,7 @@ class Material:
                 yield data['inputs'], data['data_samples']
 
     def measure(self, detector: nn.Module, prefix: FrozenPrefix, wanted: Sequence[int],
-                predict: Optional[Predict] = None) -> Dict[str, Optional[float]]:
+                predict: Predict | None = None) -> dict[str, float | None]:
         """AP of the wanted classes, and of those that are kept, in percent.
 
         Args:
@@ -174,7 +175,7 @@ class Material:
                 for name, ap in found.items()}
 
     @torch.no_grad()
-    def found(self, detector: nn.Module, prefix: FrozenPrefix, predict: Optional[Predict] = None
+    def found(self, detector: nn.Module, prefix: FrozenPrefix, predict: Predict | None = None
               ) -> Iterator[DetDataSample]:
         """The validation images in order, with what a detector finds there.
 
@@ -200,7 +201,7 @@ class Material:
         """A generator of its own for what one attack draws."""
         return random.Random(self._seed)
 
-    def _draw(self, classes: Iterable[int], without: Iterable[int], **size) -> List[int]:
+    def _draw(self, classes: Iterable[int], without: Iterable[int], **size) -> list[int]:
         wanted, hidden = ([self._annotated.ids[self.classes[label]] for label in labels]
                           for labels in (classes, without))
         barred = set(candidate_images(self._annotated.images, hidden))

@@ -1,4 +1,5 @@
-from typing import Any, Iterator, List, Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from sklearn.metrics import roc_auc_score
@@ -21,7 +22,7 @@ class Membership(Attack):
     measures = 'AUC'
     chance = 50.0
 
-    def run(self, target: Target, fraction: float = 0.3) -> List[dict]:
+    def run(self, target: Target, fraction: float = 0.3) -> list[dict]:
         """Compares losses, see :meth:`Attack.run`.
 
         Args:

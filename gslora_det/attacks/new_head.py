@@ -1,4 +1,3 @@
-from typing import List
 
 from torch import nn
 
@@ -17,6 +16,6 @@ class NewHead(Retraining):
     clip = float('inf')
     settings = {f'lr {lr:g}': dict(lr=lr, epochs=(1, 3, 6, 10, 20)) for lr in (1e-3, 1e-2)}
 
-    def trained(self, reader: Reader) -> List[nn.Module]:
+    def trained(self, reader: Reader) -> list[nn.Module]:
         """The class layers."""
         return reader.class_layers()

@@ -1,4 +1,3 @@
-from typing import List, Optional
 
 from torch import nn
 
@@ -23,11 +22,11 @@ class OriginalHead(EarlierLayers):
     needs_original = True
     finds_hidden = True
 
-    def misses(self, detector: nn.Module, **setting) -> Optional[str]:
+    def misses(self, detector: nn.Module, **setting) -> str | None:
         """Nothing: every detector has class layers."""
         return None
 
-    def run(self, target: Target) -> List[dict]:
+    def run(self, target: Target) -> list[dict]:
         """Replaces the layers and measures, see :meth:`Attack.run`."""
         detector, original = map(self.material.detector, (target.weights, target.original))
         reader = reader_of(detector)

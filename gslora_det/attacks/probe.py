@@ -1,4 +1,5 @@
-from typing import Any, Dict, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ class Probe(Attack):
     chance = 50.0
     finds_hidden = True
 
-    def run(self, target: Target) -> List[dict]:
+    def run(self, target: Target) -> list[dict]:
         """Trains on training images and tests on validation images, see :meth:`Attack.run`.
 
         Returns:
@@ -48,7 +49,7 @@ class Probe(Attack):
 
     @torch.no_grad()
     def _features(self, reader: Reader, dataset: Any, indices: Sequence[int]
-                  ) -> List[List[np.ndarray]]:
+                  ) -> list[list[np.ndarray]]:
         """Of each layer, the features of objects, shape (objects, dim), and their classes."""
         found = [layers(reader, reader.batch(images, samples))
                  for images, samples in self.material.batches(dataset, indices, 32,
@@ -57,13 +58,13 @@ class Probe(Attack):
                 for layer in zip(*found)]
 
 
-def layers(reader: Reader, batch: Batch) -> List[tuple]:
+def layers(reader: Reader, batch: Batch) -> list[tuple]:
     """Of each layer, the features of a batch's objects, shape (objects, dim), and classes."""
     objects = [sample.gt_instances for sample in batch.data_samples]
     labels = torch.cat([each.labels for each in objects])
     level, further = batch.features[0], []
     if isinstance(reader, DETRReader):
-        memories: List[Tensor] = []
+        memories: list[Tensor] = []
         with reader.detector.encoder.register_forward_hook(
                 lambda _, __, memory: memories.append(memory)):
             reading, = reader.read(batch)
@@ -78,7 +79,7 @@ def layers(reader: Reader, batch: Batch) -> List[tuple]:
 
 
 def told_apart(features: np.ndarray, labels: np.ndarray, new: np.ndarray, truth: np.ndarray,
-               classes: Sequence[int]) -> Dict[str, float]:
+               classes: Sequence[int]) -> dict[str, float]:
     """How well logistic regression tells each class from all others, in percent.
 
     Args:

@@ -1,4 +1,4 @@
-from typing import Iterator, List, Optional, Sequence, Tuple
+from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +31,7 @@ class PrototypeHead(Attack):
     finds_hidden = True
     settings = {'': {}, 'a layer earlier': dict(earlier=1)}
 
-    def misses(self, detector: nn.Module, earlier: int = 0) -> Optional[str]:
+    def misses(self, detector: nn.Module, earlier: int = 0) -> str | None:
         """One embedding a place, of as many decoder layers as are asked for."""
         if num_layers(reader_of(detector)) <= earlier:
             return 'an earlier decoder layer with class layers of its own'
@@ -39,7 +39,7 @@ class PrototypeHead(Attack):
 
     @torch.no_grad()
     def run(self, target: Target, images: Sequence[int] = (1, 5, 20), earlier: int = 0
-            ) -> List[dict]:
+            ) -> list[dict]:
         """Replaces the rows of the classes and measures, see :meth:`Attack.run`.
 
         Args:
@@ -66,7 +66,7 @@ class PrototypeHead(Attack):
         return curve
 
     def _look(self, reader: Reader, prefix: FrozenPrefix, indices: Sequence[int], earlier: int
-              ) -> Iterator[Tuple[Tensor, Tensor]]:
+              ) -> Iterator[tuple[Tensor, Tensor]]:
         """Embeddings of all places, shape (places, dim), and the classes of what is there."""
         for images, samples in self.material.batches(self.material.train, indices, 32,
                                                      reader.detector):
@@ -90,7 +90,7 @@ class PrototypeHead(Attack):
 
 
 def prototype_rows(embeddings: Tensor, labels: Tensor, odds: Tensor, wanted: Sequence[int],
-                   known: Sequence[int]) -> Tuple[List[int], Tensor, Tensor]:
+                   known: Sequence[int]) -> tuple[list[int], Tensor, Tensor]:
     """Rows that tell whether a class's prototype is nearer than the mean of all places.
 
     ``z_c(e) = a + (b - a) d_c (e - m) / d_c (m_c - m)`` with ``d_c = C^-1 (m_c - m)``,

@@ -1,4 +1,4 @@
-from typing import List, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +15,7 @@ class Quantized(Attack):
     x = 'bits'
     controls = ('original', 'oracle')  # AP_retained tells whether the detector stands the rounding
 
-    def run(self, target: Target, bits: Sequence[int] = (8, 4)) -> List[dict]:
+    def run(self, target: Target, bits: Sequence[int] = (8, 4)) -> list[dict]:
         """Rounds all Linear and Conv2d layers and measures, see :meth:`Attack.run`.
 
         Args:

@@ -1,4 +1,3 @@
-from typing import List, Optional
 
 from torch import nn
 
@@ -14,11 +13,11 @@ class RetainOnly(Everything):
     title = 'all weights trained on images without the classes'
     finds_hidden = False
 
-    def misses(self, detector: nn.Module, **setting) -> Optional[str]:
+    def misses(self, detector: nn.Module, **setting) -> str | None:
         """Images to train on."""
         found = self.images(Target('unlearned', {}, self.material.erased))
         return None if found else 'training images without an erased object'
 
-    def images(self, target: Target) -> List[int]:
+    def images(self, target: Target) -> list[int]:
         """A tenth of the images that show retained classes and none of the others."""
         return self.material.share(self.material.retained, 0.1, target.classes)

@@ -1,6 +1,6 @@
 """Attacks that train a part of the detector on labelled images."""
 
-from typing import List, Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
@@ -26,12 +26,12 @@ class Retraining(Attack):
     aux_losses = True
     clip = 0.5
 
-    def trained(self, reader: Reader) -> List[nn.Module]:
+    def trained(self, reader: Reader) -> list[nn.Module]:
         """The modules that train; all others are frozen."""
         raise NotImplementedError
 
     def run(self, target: Target, lr: float = 1e-4, epochs: Sequence[int] = (1, 3, 10)
-            ) -> List[dict]:
+            ) -> list[dict]:
         """Trains and measures, see :meth:`Attack.run`.
 
         Args:
@@ -42,7 +42,7 @@ class Retraining(Attack):
         return self.train(target, self.images(target), lr, epochs)
 
     def train(self, target: Target, indices: Sequence[int], lr: float, epochs: Sequence[int]
-              ) -> List[dict]:
+              ) -> list[dict]:
         """Trains on some training images; gives AP after some epochs."""
         material, detector = self.material, self.material.detector(target.weights)
         reader = reader_of(detector)

@@ -1,8 +1,9 @@
 """Attacks on the detectors of a finished sequence, and their record."""
 
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Dict, Iterator, List, NamedTuple, Optional, Sequence
+from typing import NamedTuple
 
 from mmengine.config import Config
 
@@ -32,7 +33,7 @@ class Round(NamedTuple):
     detector: str
 
 
-def attacks_named(names: Optional[Sequence[str]]) -> List[type]:
+def attacks_named(names: Sequence[str] | None) -> list[type]:
     """Classes of attacks, by default all.
 
     Raises:
@@ -66,9 +67,9 @@ class AttackRun:
         ValueError: Something is missing or contradicts the record. Nothing is written then.
     """
 
-    def __init__(self, work_dir: Path, cfg: Config, attacks: Optional[Sequence[str]] = None,
-                 tasks: Optional[Sequence[int]] = None,
-                 oracles: Optional[Dict[int, str]] = None, seed: int = 0,
+    def __init__(self, work_dir: Path, cfg: Config, attacks: Sequence[str] | None = None,
+                 tasks: Sequence[int] | None = None,
+                 oracles: dict[int, str] | None = None, seed: int = 0,
                  controls: bool = True) -> None:
         self.work_dir, self.cfg, self.seed = Path(work_dir), cfg, seed
         self.sequence = read_record(self.work_dir)
@@ -108,7 +109,7 @@ class AttackRun:
                         self._attack(task, left)
         return self.record
 
-    def _check_files(self) -> Dict[str, Path]:
+    def _check_files(self) -> dict[str, Path]:
         """The weights by name; what was found in others of that name is forgotten."""
         before = weights_before(self.sequence)
         files = {'original': fetch(before['file'])}
@@ -145,7 +146,7 @@ class AttackRun:
             return len(erased_up_to(self.sequence, task)) >= _CLASSES_TO_SHUFFLE
         return name != 'oracle' or self.oracles.get(task) is not None
 
-    def _find(self, wanted: Round) -> Optional[dict]:
+    def _find(self, wanted: Round) -> dict | None:
         return next((entry for entry in self.record['attacks']
                      if all(entry[key] == value for key, value in wanted._asdict().items())),
                     None)
@@ -160,7 +161,7 @@ class AttackRun:
                 f'{self.oracles[task]} knows the classes that were erased up to task {task} (AP '
                 f'{found["AP_forgotten"]:.1f}): an oracle is trained from the start without them')
 
-    def _attack(self, task: int, rounds: List[Round]) -> None:
+    def _attack(self, task: int, rounds: list[Round]) -> None:
         material = self._material(task)
         if any(each.detector == 'oracle' for each in rounds):
             self._check_oracle(material, task)
@@ -199,7 +200,7 @@ class AttackRun:
         check_same_annotations(self.work_dir, self.cfg, self.sequence, 'train', 'val')
         return material
 
-    def _keep(self, each: Round, kind: type, curve: List[dict], seconds: float) -> dict:
+    def _keep(self, each: Round, kind: type, curve: list[dict], seconds: float) -> dict:
         entry = dict(
             each._asdict(), seed=self.seed, title=kind.title, x_title=kind.x,
             measures=kind.measures, chance=kind.chance, finds_hidden=kind.finds_hidden,

@@ -1,6 +1,5 @@
 """The outcome of attacks as tables."""
 
-from typing import Dict, List
 
 from rich import box
 from rich.console import Console
@@ -16,7 +15,7 @@ LEGEND = ('The most that each attack found at any point, in percent. Now: the un
           'nothing. AP_f: AP of the erased classes.')
 
 
-def cells(row: dict) -> List[str]:
+def cells(row: dict) -> list[str]:
     """A row as text: task, attack, what it measures, and what it found in each detector."""
     void = f' (void: {row["void"]})' if row['void'] else ''
     numbers = (row['found'].get(name) for name in DETECTORS)
@@ -24,7 +23,7 @@ def cells(row: dict) -> List[str]:
             *('—' if value is None else f'{value:.1f}' for value in numbers)]
 
 
-def print_attacks(record: Dict[str, list]) -> None:
+def print_attacks(record: dict[str, list]) -> None:
     """Prints a table of what was found."""
     table = Table('Task', 'Attack', 'Found', box=box.SIMPLE_HEAD)
     for title in _COLUMNS:

@@ -4,7 +4,6 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from typing import Tuple
 
 import gslora_det
 from gslora_det.benchmark.steps import GLYPH80
@@ -31,7 +30,7 @@ main()
 """
 
 
-def imports(repeats: int) -> Tuple[Cost, Cost]:
+def imports(repeats: int) -> tuple[Cost, Cost]:
     """Of ``mmdet``, with all that it registers, and of ``gslora_det``, in turn."""
     return _in_turn((_MMDET, 'import gslora_det'), repeats)
 
@@ -41,7 +40,7 @@ def help_of_the_command(repeats: int) -> Cost:
     return _in_turn((_HELP, ), repeats)[0]
 
 
-def _in_turn(codes: Tuple[str, ...], repeats: int) -> Tuple[Cost, ...]:
+def _in_turn(codes: tuple[str, ...], repeats: int) -> tuple[Cost, ...]:
     turns = [[cost_of_command(sys.executable, '-c', code) for code in codes]
              for _ in range(repeats + 1)][1:]  # files are in memory then
     return tuple(Cost(*(median(values) for values in zip(*(cost[:2] for cost in costs))))

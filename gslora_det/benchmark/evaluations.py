@@ -3,10 +3,11 @@
 import copy
 import json
 import tempfile
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, ContextManager, Sequence
+from typing import Any
 
 import torch
 from mmdet.evaluation import CocoMetric
@@ -123,7 +124,7 @@ def _narrowed(ann_file: str, names: Sequence[str], file: Path, everywhere: bool)
 
 @torch.no_grad()
 def _measure(detector: nn.Module, images: Any, metric: CocoMetric, cfg: Config,
-             recalled: Callable[..., ContextManager] = lambda *_: nullcontext()) -> None:
+             recalled: Callable[..., AbstractContextManager] = lambda *_: nullcontext()) -> None:
     metric.dataset_meta = getattr(images, 'metainfo', metric.dataset_meta)
     for batch in DataLoader(images, cfg.val_dataloader.batch_size, collate_fn=pseudo_collate):
         data = detector.data_preprocessor(batch)

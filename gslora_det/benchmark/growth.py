@@ -1,8 +1,9 @@
 """How seconds and memory grow with what is erased."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Callable, List, NamedTuple, Tuple
+from typing import NamedTuple
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -25,10 +26,10 @@ class Growth(NamedTuple):
     """
     title: str
     along: str
-    costs: List[Tuple[float, Cost]]
+    costs: list[tuple[float, Cost]]
 
 
-def growths(repeats: int, tell: Callable[[str], None]) -> List[Growth]:
+def growths(repeats: int, tell: Callable[[str], None]) -> list[Growth]:
     """Over classes erased, images in the buffers, image size and tasks, on Glyph80.
 
     Args:
@@ -62,7 +63,7 @@ def first_looks(images: int) -> Callable[[], None]:
     return lambda: our_step(GLYPH80, (128, 128), images // 8, gib=2.0)
 
 
-def draw(found: List[Growth], file: Path) -> None:
+def draw(found: list[Growth], file: Path) -> None:
     """Draws CPU seconds and peak memory of each kind."""
     figure = Figure(figsize=(4 * len(found), 3.2), layout='constrained')
     FigureCanvasAgg(figure)

@@ -2,8 +2,8 @@
 
 import platform
 import sys
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 import torch
 
@@ -16,13 +16,13 @@ from gslora_det.compat import mmcv_ops
 from gslora_det.engine.provenance import device_name, package_versions
 from gslora_det.files import check_writable
 
-Row = Tuple[str, Optional[Cost], Cost]
+Row = tuple[str, Cost | None, Cost]
 PARTS = ('step', 'splits', 'inference', 'import', 'sequence', 'r50')
 _HEAD = ('', 'reference: s', 'ours: s', 'ratio', 'of CPU seconds', 'reference: GiB', 'ours: GiB')
 
 
-def benchmark(parts: Sequence[str] = PARTS, size: Tuple[int, int] = (800, 1333),
-              repeats: int = 5, tasks: int = 7, plot: Optional[str] = None) -> None:
+def benchmark(parts: Sequence[str] = PARTS, size: tuple[int, int] = (800, 1333),
+              repeats: int = 5, tasks: int = 7, plot: str | None = None) -> None:
     """Prints ratios of things that run in turn in one process, as a table in Markdown.
 
     Args:
@@ -36,10 +36,10 @@ def benchmark(parts: Sequence[str] = PARTS, size: Tuple[int, int] = (800, 1333),
     if plot:
         check_writable(plot)
     *splits, inference = evaluations()
-    pairs: Dict[str, Tuple[List[Pair], int]] = dict(
+    pairs: dict[str, tuple[list[Pair], int]] = dict(
         step=(small_steps(), repeats), splits=(splits, max(1, repeats // 2)),
         inference=([inference], 3 * repeats))
-    alone: Dict[str, Callable[[], Iterable[Row]]] = {
+    alone: dict[str, Callable[[], Iterable[Row]]] = {
         'import': lambda: [('import, against mmdet', *imports(repeats)),
                            ('gslora --help', None, help_of_the_command(repeats))],
         'sequence': lambda: [(f'{tasks} requests on Glyph80, LinearErasure', None,
@@ -71,7 +71,7 @@ def machine() -> str:
             f'(operators {operators})')
 
 
-def _cells(what: str, reference: Optional[Cost], ours: Cost) -> List[str]:
+def _cells(what: str, reference: Cost | None, ours: Cost) -> list[str]:
     seconds, memory = f'{ours.seconds:.3g}', _gib(ours)
     if reference is None:
         return [what, '', seconds, '', '', '', memory]

@@ -1,9 +1,9 @@
 """Training steps, the way of the authors' code and ours, on random images."""
 
 import copy
+from collections.abc import Callable
 from functools import partial
 from itertools import cycle
-from typing import Callable, Dict, List, Tuple
 
 import torch
 from mmdet.registry import MODELS
@@ -33,7 +33,7 @@ _NO_DROPOUT = {  # what is frozen always makes the same of an image then
     'model.decoder.layer_cfg.ffn_cfg.ffn_drop': 0.0}
 
 
-def reference_step(config: str, size: Tuple[int, int], images: int) -> Callable[[], None]:
+def reference_step(config: str, size: tuple[int, int], images: int) -> Callable[[], None]:
     """A step as the authors' code takes it.
 
     One pass a branch, with MMDet's own loss: all decoder layers are matched. LoRA is in every
@@ -63,7 +63,7 @@ def reference_step(config: str, size: Tuple[int, int], images: int) -> Callable[
     return step
 
 
-def our_step(config: str, size: Tuple[int, int], images: int, gib: float = 0.0,
+def our_step(config: str, size: tuple[int, int], images: int, gib: float = 0.0,
              classes: int = 10, bf16: bool = False, **options) -> Callable[[], None]:
     """A step of a config's method.
 
@@ -118,8 +118,8 @@ def detector_of(cfg: Config) -> nn.Module:
     return detector
 
 
-def paired_batches(size: Tuple[int, int], images: int, classes: int
-                   ) -> List[Tuple[Dict[str, Tensor], Dict[str, List[DetDataSample]]]]:
+def paired_batches(size: tuple[int, int], images: int, classes: int
+                   ) -> list[tuple[dict[str, Tensor], dict[str, list[DetDataSample]]]]:
     """Random images of both branches, with objects at random places.
 
     Args:
@@ -135,7 +135,7 @@ def paired_batches(size: Tuple[int, int], images: int, classes: int
          for branch, known in labels.items()}) for batch in range(_BATCHES)]
 
 
-def _sample(name: str, size: Tuple[int, int], labels: range) -> DetDataSample:
+def _sample(name: str, size: tuple[int, int], labels: range) -> DetDataSample:
     scale = torch.tensor([size[1], size[0]])
     corners = 0.6 * torch.rand(_OBJECTS, 2) * scale
     sides = (0.1 + 0.3 * torch.rand(_OBJECTS, 2)) * scale
@@ -155,14 +155,14 @@ def _config(config: str, **options) -> Config:
     return cfg
 
 
-def _update(optimizer: torch.optim.Optimizer, trained: List[Tensor], total: Tensor) -> None:
+def _update(optimizer: torch.optim.Optimizer, trained: list[Tensor], total: Tensor) -> None:
     optimizer.zero_grad()
     total.backward()
     nn.utils.clip_grad_norm_(trained, 0.1)
     optimizer.step()
 
 
-def small_steps() -> List[Pair]:
+def small_steps() -> list[Pair]:
     """On Glyph80's detector, eight images a branch."""
     at = dict(config=GLYPH80, size=(128, 128), images=8)
     reference = partial(reference_step, **at)
@@ -175,7 +175,7 @@ def small_steps() -> List[Pair]:
              partial(our_step, **at, gib=2.0))]
 
 
-def large_steps(size: Tuple[int, int]) -> List[Pair]:
+def large_steps(size: tuple[int, int]) -> list[Pair]:
     """On a Deformable DETR R50, one image a branch.
 
     Args:

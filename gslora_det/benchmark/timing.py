@@ -4,9 +4,10 @@ import multiprocessing
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from statistics import median
-from typing import Any, Callable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 from gslora_det.process import prepare_process
 
@@ -34,7 +35,7 @@ class Cost(NamedTuple):
     """
     seconds: float
     cpu: float
-    memory: Optional[float] = None
+    memory: float | None = None
 
 
 class Pair(NamedTuple):
@@ -50,7 +51,7 @@ class Pair(NamedTuple):
     ours: Start
 
 
-def compare(pair: Pair, repeats: int) -> Tuple[Cost, Cost]:
+def compare(pair: Pair, repeats: int) -> tuple[Cost, Cost]:
     """Both costs: the times as medians of runs in turn, each after one that does not count.
 
     The memory is that of a further process for each, in which it runs once.
@@ -66,7 +67,7 @@ def once(start: Start) -> Cost:
     return cost_in_a_child(start, 0)
 
 
-def in_turn(starts: Sequence[Start], repeats: int) -> List[Cost]:
+def in_turn(starts: Sequence[Start], repeats: int) -> list[Cost]:
     """The median costs of things that run in turn in this process, after a first run of each.
 
     Without repeats, those of the first run.

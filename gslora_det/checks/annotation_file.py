@@ -1,8 +1,9 @@
 """What can be wrong in a COCO annotation file, found before anything is built from it."""
 
 import math
+from collections.abc import Sequence
 from numbers import Real
-from typing import Any, Dict, List, Sequence
+from typing import Any
 
 from gslora_det.options import is_whole
 
@@ -12,17 +13,17 @@ _FARTHEST = 1e6
 _SMALLEST_ID, _LARGEST_ID = -2**63, 2**63 - 1
 
 
-class _Findings(Dict[str, List[Any]]):
+class _Findings(dict[str, list[Any]]):
     """Kinds of problem with the ids that show them."""
 
     def add(self, kind: str, entry: Any) -> None:
         self.setdefault(kind, []).append(entry)
 
-    def lines(self) -> List[str]:
+    def lines(self) -> list[str]:
         return [f'{kind}: {len(ids)} (the first is {ids[0]!r})' for kind, ids in self.items()]
 
 
-def check_annotations(coco: Any, path: Any, classes: Sequence[str]) -> List[str]:
+def check_annotations(coco: Any, path: Any, classes: Sequence[str]) -> list[str]:
     """Checks the content of a COCO file.
 
     Args:
@@ -79,9 +80,9 @@ def check_annotations(coco: Any, path: Any, classes: Sequence[str]) -> List[str]
     return [f'{path}: {line}' for line in odd.lines()]
 
 
-def _by_id(entries: List[dict], what: str, wrong: _Findings, needed: dict) -> Dict[int, dict]:
+def _by_id(entries: list[dict], what: str, wrong: _Findings, needed: dict) -> dict[int, dict]:
     """Entries by id; what they lack is noted."""
-    found: Dict[int, dict] = {}
+    found: dict[int, dict] = {}
     for position, entry in enumerate(entries):
         key = entry.get('id')
         if not is_whole(key):

@@ -1,7 +1,7 @@
 """A data set's annotation file: what it holds, and what has to agree with it."""
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Iterable, Optional
 
 from mmdet.registry import DATASETS
 
@@ -118,7 +118,7 @@ class Annotations:
                              f'of {self.ann_file} by the order of the file: leave it out')
         return dict(config, ann_file=given or str(self.ann_file))
 
-    def check_images(self, chosen: Optional[Iterable[int]] = None) -> None:
+    def check_images(self, chosen: Iterable[int] | None = None) -> None:
         """Checks the files of the chosen images, by default of all."""
         chosen = self._entries if chosen is None else chosen
         self.warnings += check_images(

@@ -1,7 +1,8 @@
 """What can be wrong in a config that has a ``sequence``, before any data are read."""
 
 import inspect
-from typing import Any, Dict, List, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmdet.registry import HOOKS, OPTIM_WRAPPERS, OPTIMIZERS, PARAM_SCHEDULERS
@@ -98,7 +99,7 @@ def check_devices(cfg: Config) -> None:
         raise ValueError('val_evaluator.collect_device is gpu, and there is none: leave it out')
 
 
-def _check_values(prefix: str, values: Dict[str, Any], rules: Dict[str, Rule]) -> List[str]:
+def _check_values(prefix: str, values: dict[str, Any], rules: dict[str, Rule]) -> list[str]:
     """Problems of the values that are set; None stands for a setting that is not."""
     if not isinstance(values, dict):
         return [f'{prefix[:-1]} is {values!r}: set dict(…)']
@@ -106,15 +107,15 @@ def _check_values(prefix: str, values: Dict[str, Any], rules: Dict[str, Rule]) -
             for text in problem(prefix + name, values[name], rule)]
 
 
-def _check_settings(name: str, settings: Dict[str, Any], rules: Dict[str, Rule],
-                    others: Sequence[str] = ()) -> List[str]:
+def _check_settings(name: str, settings: dict[str, Any], rules: dict[str, Rule],
+                    others: Sequence[str] = ()) -> list[str]:
     """Settings that there are none of, and wrong values of those that have rules."""
     known = (*rules, *others)
     return ([unknown(key, known, f'{name} has no setting') for key in settings if key not in known]
             + _check_values(f'{name}.', settings, rules))
 
 
-def _check_sequence(settings: dict) -> List[str]:
+def _check_sequence(settings: dict) -> list[str]:
     problems = _check_settings('sequence', settings, _SEQUENCE, (*_ELSEWHERE, *BRANCHES))
     for branch in BRANCHES:
         options = settings.get(branch)
@@ -131,7 +132,7 @@ def _check_sequence(settings: dict) -> List[str]:
     return problems
 
 
-def _check_method(options: dict, settings: dict) -> List[str]:
+def _check_method(options: dict, settings: dict) -> list[str]:
     options = dict(options)
     name = options.pop('type', None)
     # Not METHODS.get, which would import whatever a dotted name says.
@@ -152,7 +153,7 @@ def _check_method(options: dict, settings: dict) -> List[str]:
     return problems
 
 
-def _refused(method: type, options: dict) -> List[str]:
+def _refused(method: type, options: dict) -> list[str]:
     """What a method and its bases say of its options.
 
     Each class checks its own and the first to refuse ends it, so what was refused is left
@@ -173,12 +174,12 @@ def _refused(method: type, options: dict) -> List[str]:
             options = {k: v for k, v in options.items() if k not in refused}
 
 
-def sequence_settings() -> List[str]:
+def sequence_settings() -> list[str]:
     """The names of all settings of a sequence."""
     return [*_SEQUENCE, *_ELSEWHERE, *BRANCHES]
 
 
-def method_options(method: type) -> List[str]:
+def method_options(method: type) -> list[str]:
     """The options of a method and of the classes that its ``**kwargs`` go to."""
     names = []
     for cls in (cls for cls in method.__mro__ if '__init__' in vars(cls)):
@@ -189,14 +190,14 @@ def method_options(method: type) -> List[str]:
     return [name for name in names if name != 'self' and name not in _GIVEN]
 
 
-def _check_optimizer(wrapper: dict) -> List[str]:
+def _check_optimizer(wrapper: dict) -> list[str]:
     return (_check_values('optim_wrapper.optimizer.', wrapper.get('optimizer') or {},
                           dict(lr=POSITIVE, weight_decay=NOT_NEGATIVE))
             + _check_values('optim_wrapper.clip_grad.', wrapper.get('clip_grad') or {},
                             dict(max_norm=POSITIVE)))
 
 
-def _check_types(cfg: Config) -> List[str]:
+def _check_types(cfg: Config) -> list[str]:
     """Types that nothing is registered for; MMEngine would find out when a task starts."""
     wrapper = cfg.get('optim_wrapper') or {}
     parts = [('optim_wrapper', wrapper, OPTIM_WRAPPERS),
@@ -212,7 +213,7 @@ def _check_types(cfg: Config) -> List[str]:
     return problems
 
 
-def _check_loaders(cfg: Config) -> List[str]:
+def _check_loaders(cfg: Config) -> list[str]:
     problems = []
     for key in ('train_dataloader', 'val_dataloader'):
         loader = cfg.get(key)
@@ -223,7 +224,7 @@ def _check_loaders(cfg: Config) -> List[str]:
     return problems
 
 
-def _check_evaluators(cfg: Config) -> List[str]:
+def _check_evaluators(cfg: Config) -> list[str]:
     """Only one metric can be split by class, and a sequence reads COCO's AP from it."""
     problems = [
         f"{key} must be one dict(type='CocoMetric', ann_file=…), which is split by class"
@@ -234,14 +235,14 @@ def _check_evaluators(cfg: Config) -> List[str]:
     return _check_values('val_evaluator.', cfg.val_evaluator, _EVALUATOR)
 
 
-def _check_auto_scale(settings: dict) -> List[str]:
+def _check_auto_scale(settings: dict) -> list[str]:
     if isinstance(settings, dict) and (not settings.get('enable') or COUNT.holds(
             settings.get('base_batch_size'))):
         return []
     return [f'auto_scale_lr is {settings!r}: set dict(enable=…, base_batch_size=…)']
 
 
-def _check_lost(cfg: Config) -> List[str]:
+def _check_lost(cfg: Config) -> list[str]:
     """What would be accepted and do nothing: a task counts steps, and ends with the last."""
     return ([f'{name} counts epochs, which a task does not have: set by_epoch=False'
              for name, part in listed(cfg, 'param_scheduler')

@@ -2,7 +2,8 @@
 
 import copy
 import sys
-from typing import Callable, Iterable, Iterator, NamedTuple, Optional, Tuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 from mmdet.registry import DATASETS, MODELS
 from mmengine.config import Config
@@ -18,10 +19,10 @@ from gslora_det.evaluation.coco_backends import choose_backend, describe_backend
 from gslora_det.quiet import quiet
 from gslora_det.weights import exists, load_weights, read_weights
 
-Check = Tuple[str, Callable[[], str]]
+Check = tuple[str, Callable[[], str]]
 
 
-def checks(cfg: Optional[Config] = None) -> Iterator[Check]:
+def checks(cfg: Config | None = None) -> Iterator[Check]:
     """Names and functions of all checks; a function says what it found, or raises.
 
     Args:

@@ -1,8 +1,8 @@
 """What can be wrong with image files, found without decoding them where that will do."""
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional
 
 from PIL import Image, UnidentifiedImageError
 
@@ -12,7 +12,7 @@ _ORIENTATION = 0x0112
 _RESIZED = 'resized'
 
 
-def check_images(folder: Path, images: Iterable[dict], hint: str = '') -> List[str]:
+def check_images(folder: Path, images: Iterable[dict], hint: str = '') -> list[str]:
     """Checks that images exist, are whole and have the size that their entries say.
 
     Args:
@@ -28,7 +28,7 @@ def check_images(folder: Path, images: Iterable[dict], hint: str = '') -> List[s
     """
     if not folder.is_dir():
         raise ValueError(f'the folder of images {folder} is missing. {hint}'.strip())
-    found: Dict[str, List[Path]] = {}
+    found: dict[str, list[Path]] = {}
     for image in images:
         path = folder / image['file_name']
         kind = _problem(path, image['width'], image['height'])
@@ -50,7 +50,7 @@ def _decode(path: Path, end: bytes) -> None:
         image.load()
 
 
-def _problem(path: Path, width: float, height: float) -> Optional[str]:
+def _problem(path: Path, width: float, height: float) -> str | None:
     if not path.is_file():
         return 'missing'
     try:

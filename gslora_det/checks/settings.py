@@ -1,7 +1,8 @@
 """What can be set in a config's ``sequence``, and how parts of a config are read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, List, Optional, Sequence, Tuple, Union
+from typing import Any
 
 from gslora_det.options import LIST, SCORE, one_of
 
@@ -51,27 +52,27 @@ class SequenceSettings:
         request_id (str): Under which number.
         operator (str): Who carries it out.
     """
-    tasks: Optional[Sequence[Sequence]] = None
-    order: Union[int, Sequence, None] = None
-    num_tasks: Optional[int] = None
-    classes_per_task: Optional[int] = None
+    tasks: Sequence[Sequence] | None = None
+    order: int | Sequence | None = None
+    num_tasks: int | None = None
+    classes_per_task: int | None = None
     missing: Sequence = ()
-    forget: Optional[dict] = None
-    retain: Optional[dict] = None
+    forget: dict | None = None
+    retain: dict | None = None
     labels: str = 'annotations'
     label_score_thr: float = 0.5
     mixed_images: str = 'background'
     crowds: str = 'ignore'
     buffer_seed: int = 123
-    iters: Optional[int] = None
-    epochs: Optional[int] = None
-    original: Optional[str] = None
+    iters: int | None = None
+    epochs: int | None = None
+    original: str | None = None
     cache_gib: float = 2.0
     checkpoint_interval: int = 200
     pictures: int = 4
-    requester: Optional[str] = None
-    request_id: Optional[str] = None
-    operator: Optional[str] = None
+    requester: str | None = None
+    request_id: str | None = None
+    operator: str | None = None
 
 
 def from_detector(settings: Any) -> bool:
@@ -85,7 +86,7 @@ def setting(settings: dict, name: str) -> Any:
     return getattr(SequenceSettings, name) if value is None else value
 
 
-def listed(cfg: dict, key: str, prefix: str = '') -> List[Tuple[str, Any]]:
+def listed(cfg: dict, key: str, prefix: str = '') -> list[tuple[str, Any]]:
     """The parts of a setting that is one or a list, with their names."""
     parts = cfg.get(key) or []
     parts = parts if LIST.holds(parts) else [parts]

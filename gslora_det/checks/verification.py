@@ -2,8 +2,8 @@
 
 import functools
 import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
 
 from mmengine.config import Config
 
@@ -93,7 +93,7 @@ def verification(work_dir: Path, metrics: bool = True) -> Iterator[Check]:
                     _metrics(cfg, weights, task, record['original'], plan()))
 
 
-def originals(record: dict) -> Dict[str, Tuple[Path, dict]]:
+def originals(record: dict) -> dict[str, tuple[Path, dict]]:
     """The part of :func:`recorded_files` that was there before the sequence.
 
     That is the weights before any erasure, and those at its start where they are others.
@@ -105,7 +105,7 @@ def originals(record: dict) -> Dict[str, Tuple[Path, dict]]:
             for name, entry in entries.items()}
 
 
-def recorded_files(work_dir: Path, record: dict) -> Dict[str, Tuple[Path, dict]]:
+def recorded_files(work_dir: Path, record: dict) -> dict[str, tuple[Path, dict]]:
     """The files whose hash a record holds: by name, what :func:`check_file` takes."""
     files = originals(record)
     files['config'] = work_dir, record['config']
@@ -162,7 +162,7 @@ def _attacks(work_dir: Path, record: dict) -> str:
     return f'{plural(len(rows), "attack")} on {tasks}'
 
 
-def _request(cfg: Config, work_dir: Path, plan: List[TaskPlan]) -> str:
+def _request(cfg: Config, work_dir: Path, plan: list[TaskPlan]) -> str:
     expected = new_record(cfg, plan, first_original(cfg)[0])
     known = read_record(work_dir)['settings']
     expected['settings']['processes'] = known['processes']  # one is enough to look at it
@@ -170,7 +170,7 @@ def _request(cfg: Config, work_dir: Path, plan: List[TaskPlan]) -> str:
     return 'as recorded'
 
 
-def _original_metrics(cfg: Config, record: dict, plan: List[TaskPlan]) -> str:
+def _original_metrics(cfg: Config, record: dict, plan: list[TaskPlan]) -> str:
     original = record['original']
     results = _measured(cfg, weights_before(record)['file'], splits_of(plan))
     _compare(original, dict(
@@ -179,7 +179,7 @@ def _original_metrics(cfg: Config, record: dict, plan: List[TaskPlan]) -> str:
     return f'AP {percent(original["AP"])}'
 
 
-def _metrics(cfg: Config, weights: Path, task: dict, original: dict, plan: List[TaskPlan]) -> str:
+def _metrics(cfg: Config, weights: Path, task: dict, original: dict, plan: list[TaskPlan]) -> str:
     number = task['task']
     results = _measured(cfg, str(weights), plan[number - 1].split.measured())
     before = original['splits'][number - 1]
@@ -191,7 +191,7 @@ def _metrics(cfg: Config, weights: Path, task: dict, original: dict, plan: List[
                      if name != 'reference' and value is not None)
 
 
-def _measured(cfg: Config, weights: str, splits: Dict[str, Sequence[str]]) -> dict:
+def _measured(cfg: Config, weights: str, splits: dict[str, Sequence[str]]) -> dict:
     """The results of a detector on the validation set, as a sequence measures them."""
     cfg = Config({key: value for key, value in cfg.items() if key != 'sequence'})
     cfg.val_evaluator = split_evaluator(cfg.val_evaluator, splits)

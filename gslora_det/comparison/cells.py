@@ -1,9 +1,10 @@
 """Methods x settings x seeds: the cells of a comparison."""
 
 import glob
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from mmengine.config import Config
 
@@ -31,10 +32,10 @@ class Cell:
     setting: str
     method: str
     seed: int
-    choice: Dict[str, Any] = field(default_factory=dict, hash=False)
+    choice: dict[str, Any] = field(default_factory=dict, hash=False)
 
     @property
-    def words(self) -> List[str]:
+    def words(self) -> list[str]:
         """The choice to read: ``['lr 0.001', 'weight 10']``."""
         return [f'{key.rsplit(".", 1)[-1]} '
                 + (f'{value:g}' if isinstance(value, (int, float)) else str(value or 'none'))
@@ -47,7 +48,7 @@ class Cell:
         return f'{self.setting}__{self.method}__{self.seed}{choice}'.replace(' ', '_')
 
 
-def _pick(kind: str, known: Sequence, chosen: Optional[Sequence]) -> List:
+def _pick(kind: str, known: Sequence, chosen: Sequence | None) -> list:
     unknown = [name for name in chosen or () if name not in known]
     if unknown:
         raise ValueError(f"there is no {kind} '{unknown[0]}'; there are "
@@ -86,9 +87,9 @@ class Comparison:
         self.cfg = cfg
         self.work_dir = Path(work_dir)
 
-    def cells(self, methods: Optional[Sequence[str]] = None,
-              settings: Optional[Sequence[str]] = None,
-              seeds: Optional[Sequence[int]] = None) -> List[Cell]:
+    def cells(self, methods: Sequence[str] | None = None,
+              settings: Sequence[str] | None = None,
+              seeds: Sequence[int] | None = None) -> list[Cell]:
         """The cells of the table, seed by seed so that it soon has all rows."""
         methods = _pick('method', list(self.cfg.methods), methods)
         settings = _pick('setting', list(self.cfg.settings), settings)
@@ -98,11 +99,11 @@ class Comparison:
                 for method in methods
                 if setting in self.cfg.methods[method].get('only', self.cfg.settings)]
 
-    def attacks(self, cell: Cell) -> List[str]:
+    def attacks(self, cell: Cell) -> list[str]:
         """The attacks that are made on a cell."""
         return [] if cell.seed else list(self.cfg.get('attacks', {}).get(cell.setting, ()))
 
-    def tuning_cells(self, methods: Optional[Sequence[str]] = None) -> List[Cell]:
+    def tuning_cells(self, methods: Sequence[str] | None = None) -> list[Cell]:
         """The cells of the methods' grids.
 
         Raises:
@@ -151,7 +152,7 @@ class Comparison:
         """Where the result of a cell is kept."""
         return self.work_dir / 'cells' / f'{cell.name}.json'
 
-    def results(self, cells: Sequence[Cell]) -> Dict[Cell, dict]:
+    def results(self, cells: Sequence[Cell]) -> dict[Cell, dict]:
         """The finished cells and their results; one with other settings is not finished.
 
         Two settings that are the same for a method share its cells.
@@ -159,7 +160,7 @@ class Comparison:
         found = {cell: self._result(cell) for cell in cells}
         return {cell: result for cell, result in found.items() if result is not None}
 
-    def _result(self, cell: Cell) -> Optional[dict]:
+    def _result(self, cell: Cell) -> dict | None:
         own = self.result_file(cell)
         others = own.parent.glob('*' + glob.escape(own.name[len(cell.setting):]))
         files = [path for path in (own, *sorted(others)) if path.exists()]
@@ -167,7 +168,7 @@ class Comparison:
         return next((result for result in map(read_json, files)
                      if result.get('settings') == asked), None)
 
-    def open(self, cells: Sequence[Cell]) -> List[Cell]:
+    def open(self, cells: Sequence[Cell]) -> list[Cell]:
         """The cells that are not finished, or whose attacks are not made."""
         made = {cell: {each['attack'] for each in result.get('attacks', ())}
                 for cell, result in self.results(cells).items()}

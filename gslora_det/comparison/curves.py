@@ -1,8 +1,8 @@
 """The results of a comparison as curves, those that matter in colour."""
 
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, List, Sequence
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -15,7 +15,7 @@ _MARKERS = 'os^vDP*'  # the next one when the colours begin anew
 _GREY = '#b8b8b8'
 
 
-def draw_curves(methods: List[str], found: Dict[str, List[dict]], path: Path,
+def draw_curves(methods: list[str], found: dict[str, list[dict]], path: Path,
                 ours: Sequence[str] = (), unranked: Sequence[str] = ()) -> None:
     """AP of retained, forgotten and earlier erased classes after each task, by method.
 

@@ -5,9 +5,10 @@ import math
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Iterator, List, Optional, Sequence, TextIO
+from typing import TextIO
 
 from mmengine.config import Config
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -27,7 +28,7 @@ VALIDATION_STEPS = 60  # what an evaluation costs, in training steps; for the ti
 
 
 def run_cells(comparison: Comparison, cells: Sequence[Cell],
-              keep_weights: bool = False) -> List[Cell]:
+              keep_weights: bool = False) -> list[Cell]:
     """Runs the unfinished cells, each in a process of its own.
 
     Started twice, the second one takes the cells that the first does not work on.
@@ -102,12 +103,12 @@ def _call(log: TextIO, *command) -> int:
                            stdout=log, stderr=subprocess.STDOUT)
 
 
-def _settings(folder: Path) -> Optional[dict]:
+def _settings(folder: Path) -> dict | None:
     """What the run in the folder of a cell depends on."""
     return read_json(folder / _SETTINGS) if (folder / _SETTINGS).exists() else None
 
 
-def _known_original(comparison: Comparison, cell: Cell, asked: dict) -> Optional[str]:
+def _known_original(comparison: Comparison, cell: Cell, asked: dict) -> str | None:
     """A record in which the same original model is measured on the same classes."""
     def request(found: dict) -> list:
         return [found['others'], found['weights'],

@@ -2,7 +2,7 @@
 
 import statistics
 from collections import defaultdict
-from typing import Dict, Iterable, List, Optional, Sequence, Set
+from collections.abc import Iterable, Sequence
 
 from gslora_det.evaluation import h_ratio, lost_share, most
 from gslora_det.reporting.tables import markdown_table
@@ -34,7 +34,7 @@ LEGEND = (
     'reset class rows or never learned the classes.')
 
 
-def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
+def task_values(result: dict, task: int = -1) -> dict[str, float | None]:
     """The numbers of one task of a cell: fractions, but what attacks found in percent."""
     found = result['tasks'][task]
     metrics = found['metrics']
@@ -53,8 +53,8 @@ def task_values(result: dict, task: int = -1) -> Dict[str, Optional[float]]:
     return values
 
 
-def summary(values: Iterable[Optional[float]], scale: float = 100.0,
-            decimals: Optional[int] = None) -> str:
+def summary(values: Iterable[float | None], scale: float = 100.0,
+            decimals: int | None = None) -> str:
     """Mean and, where there are several, sample standard deviation.
 
     Args:
@@ -71,7 +71,7 @@ def summary(values: Iterable[Optional[float]], scale: float = 100.0,
     return text if len(known) == 1 else f'{text} ± {statistics.stdev(known):.1f}'
 
 
-def by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
+def by_method(results: dict, setting: str) -> dict[str, list[dict]]:
     """The results of one setting, a method's seeds together."""
     found = defaultdict(list)
     for cell, result in results.items():
@@ -80,7 +80,7 @@ def by_method(results: dict, setting: str) -> Dict[str, List[dict]]:
     return found
 
 
-def _best(found: Dict[str, List[dict]], task: int, unranked: Sequence[str]) -> Set[str]:
+def _best(found: dict[str, list[dict]], task: int, unranked: Sequence[str]) -> set[str]:
     """The methods with the highest H, if the original can be ranked against.
 
     That is, the first and whoever is behind it by no more than its standard deviation, or
@@ -101,8 +101,8 @@ def _best(found: Dict[str, List[dict]], task: int, unranked: Sequence[str]) -> S
     return {method for method, mean in means.items() if mean >= means[first] - slack}
 
 
-def leading(found: Dict[str, List[dict]], apart: Sequence[str] = (), number: int = 4
-            ) -> List[str]:
+def leading(found: dict[str, list[dict]], apart: Sequence[str] = (), number: int = 4
+            ) -> list[str]:
     """The methods with the highest mean H after the last task, some apart."""
     values = {method: [task_values(r)['H'] for r in results]
               for method, results in found.items() if method not in apart}
@@ -110,7 +110,7 @@ def leading(found: Dict[str, List[dict]], apart: Sequence[str] = (), number: int
     return sorted(means, key=means.get, reverse=True)[:number]
 
 
-def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: int = -1,
+def setting_table(methods: Sequence[str], found: dict[str, list[dict]], task: int = -1,
                   unranked: Sequence[str] = (), titles: Sequence[str] = ()) -> str:
     """The numbers of one task of a setting, a row a method that has results.
 
@@ -121,11 +121,11 @@ def setting_table(methods: Sequence[str], found: Dict[str, List[dict]], task: in
         unranked (list[str]): Methods that are never marked as best.
         titles (list[str]): Some columns; by default all that have a number.
     """
-    def value(result: dict, key: str) -> Optional[float]:
+    def value(result: dict, key: str) -> float | None:
         known = result['tasks'][task]
         return known[key] if key in _COSTS else task_values(result, task)[key]
 
-    def shown(runs: List[dict], key: str, scale: float) -> str:
+    def shown(runs: list[dict], key: str, scale: float) -> str:
         values = [value(r, key) for r in runs]
         # What else the machine did only adds to the costs.
         return summary([min(values)] if key in _COSTS else values, scale, _DECIMALS.get(key))
@@ -155,7 +155,7 @@ def tunable(results: Iterable[dict]) -> str:
     return ', '.join(f'{100 * share:.2f}' for share in sorted(shares)) or '—'
 
 
-def overview(methods: List[str], settings: List[str], results: dict,
+def overview(methods: list[str], settings: list[str], results: dict,
              unranked: Sequence[str] = ()) -> str:
     """H of all methods in all settings, of a sequence after its last task."""
     found = {setting: by_method(results, setting) for setting in settings}
@@ -171,7 +171,7 @@ def overview(methods: List[str], settings: List[str], results: dict,
     return markdown_table(['H / H_max (%)', 'tunable %', *settings], rows)
 
 
-def to_markdown(methods: List[str], settings: List[str], results: dict,
+def to_markdown(methods: list[str], settings: list[str], results: dict,
                 unranked: Sequence[str] = (), ablations: Sequence[str] = ()) -> str:
     """All tables: the overview, then every setting that has results.
 

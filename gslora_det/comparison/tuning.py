@@ -1,12 +1,11 @@
 """The results of tuning: every value that was tried, and which one is best."""
 
-from typing import Dict
 
 from gslora_det.comparison.tables import summary, task_values
 from gslora_det.reporting.tables import markdown_table
 
 
-def tuned(results: dict) -> Dict[str, dict]:
+def tuned(results: dict) -> dict[str, dict]:
     """Method -> values of its grid with the highest H."""
     best = {}
     for cell, result in results.items():

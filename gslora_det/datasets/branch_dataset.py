@@ -1,6 +1,6 @@
 """One branch of the paired stream: some images of a data set, some of their boxes."""
 
-from typing import List, Sequence
+from collections.abc import Sequence
 
 from mmdet.registry import DATASETS
 from torch.utils.data import Dataset
@@ -61,7 +61,7 @@ class BranchDataset(Dataset):
             raise ValueError(f'the {branch} buffer has {len(buffer)} images, of which the data '
                              f'set gives {len(self)}: remove indices and filters of its own')
 
-    def _select(self, instances: List[dict], keep_labels: set) -> List[dict]:
+    def _select(self, instances: list[dict], keep_labels: set) -> list[dict]:
         kept = []
         for instance in instances:
             of_branch = instance['bbox_label'] in keep_labels

@@ -4,8 +4,8 @@ import colorsys
 import json
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence, Set, Tuple
 
 import numpy as np
 from mmdet.datasets import CocoDataset
@@ -28,7 +28,7 @@ from gslora_det.files import folder_lock, read_json, sha256
 VERSION = 1
 
 
-def _write_split(folder: Path, name: str, num_images: int, faces: Tuple[str, ...],
+def _write_split(folder: Path, name: str, num_images: int, faces: tuple[str, ...],
                  stream: int) -> None:
     """Renders one split as PNG files and a COCO JSON file."""
     (folder / name).mkdir(parents=True)
@@ -106,7 +106,7 @@ def ensure_glyph80(root: str, num_train: int = 4000, num_val: int = 500) -> None
             raise
 
 
-def _labels(without: Sequence[str]) -> Set[int]:
+def _labels(without: Sequence[str]) -> set[int]:
     names = resolve_classes(without, CLASSES, where='without') if without else ()
     return set(labels_of(names, CLASSES))
 

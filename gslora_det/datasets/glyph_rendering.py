@@ -3,7 +3,6 @@
 import unicodedata
 from functools import cache
 from pathlib import Path
-from typing import List, Tuple
 
 import matplotlib
 import numpy as np
@@ -29,7 +28,7 @@ VAL_FACES = ('DejaVuSans-Oblique', 'DejaVuSansMono-Bold', 'DejaVuSerif-BoldItali
 TRAIN_FACES = tuple(family + style for family, styles in _FAMILIES.items()
                     for style in styles if family + style not in VAL_FACES)
 
-Box = Tuple[int, int, int, int]
+Box = tuple[int, int, int, int]
 
 
 def class_name(character: str) -> str:
@@ -97,7 +96,7 @@ def _finish(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
     return (canvas + noise).clip(0, 255).astype(np.uint8)
 
 
-def render_crop(rng: np.random.Generator, faces: Tuple[str, ...], label: int,
+def render_crop(rng: np.random.Generator, faces: tuple[str, ...], label: int,
                 size: int) -> np.ndarray:
     """One glyph in the middle of a square RGB crop, uint8 of shape (size, size, 3)."""
     canvas = _background(rng, size)
@@ -109,8 +108,8 @@ def render_crop(rng: np.random.Generator, faces: Tuple[str, ...], label: int,
     return _finish(rng, canvas)
 
 
-def render_scene(rng: np.random.Generator, faces: Tuple[str, ...],
-                 size: int = 128) -> Tuple[np.ndarray, List[int], List[Box]]:
+def render_scene(rng: np.random.Generator, faces: tuple[str, ...],
+                 size: int = 128) -> tuple[np.ndarray, list[int], list[Box]]:
     """A square RGB image with one to five glyphs that do not overlap.
 
     Args:
@@ -123,8 +122,8 @@ def render_scene(rng: np.random.Generator, faces: Tuple[str, ...],
         boxes as (x, y, width, height) in pixels.
     """
     canvas = _background(rng, size)
-    labels: List[int] = []
-    boxes: List[Box] = []
+    labels: list[int] = []
+    boxes: list[Box] = []
     for _ in range(rng.integers(1, 6)):
         label = int(rng.integers(len(CHARACTERS)))
         glyph = _random_glyph(rng, faces[rng.integers(len(faces))], label, rng.uniform(24, 56))

@@ -2,7 +2,7 @@
 
 import copy
 import random
-from typing import Any, List
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ import torch
 _LOOKED_AT, _PASSES = 2, 20  # images by which a pipeline is tried, and how often
 
 
-def random_steps(dataset: Any) -> List[str]:
+def random_steps(dataset: Any) -> list[str]:
     """Names of the pipeline steps by which an image may look different each time.
 
     A step is random if a generator of Python, NumPy or PyTorch has moved after it, or, for

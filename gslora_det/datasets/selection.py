@@ -1,7 +1,7 @@
 """Which images a branch may use, and which of them go into its buffer."""
 
 import random
-from typing import Dict, List, Optional, Sequence, Set
+from collections.abc import Sequence
 
 from gslora_det.options import COUNT, SHARE, one_of, require
 
@@ -9,26 +9,26 @@ from gslora_det.options import COUNT, SHARE, one_of, require
 BUFFER = dict(fraction=SHARE, shots=COUNT, per=one_of('class', 'total'))
 
 
-def images_by_class(annotations: Sequence[dict]) -> Dict[int, Set[int]]:
+def images_by_class(annotations: Sequence[dict]) -> dict[int, set[int]]:
     """Category id -> ids of the images that show it (crowds count).
 
     Args:
         annotations (list[dict]): The ``annotations`` of a COCO file.
     """
-    images: Dict[int, Set[int]] = {}
+    images: dict[int, set[int]] = {}
     for annotation in annotations:
         images.setdefault(annotation['category_id'], set()).add(annotation['image_id'])
     return images
 
 
-def candidate_images(images: Dict[int, Set[int]], category_ids: Sequence[int]) -> List[int]:
+def candidate_images(images: dict[int, set[int]], category_ids: Sequence[int]) -> list[int]:
     """Sorted ids of the images that show at least one of the categories."""
     return sorted(set().union(*(images.get(i, ()) for i in category_ids)))
 
 
-def draw_buffer(images: Dict[int, Set[int]], category_ids: Sequence[int], seed: int,
-                fraction: Optional[float] = None, shots: Optional[int] = None,
-                per: str = 'class') -> List[int]:
+def draw_buffer(images: dict[int, set[int]], category_ids: Sequence[int], seed: int,
+                fraction: float | None = None, shots: int | None = None,
+                per: str = 'class') -> list[int]:
     """Draws a buffer of training images; global random state is not touched.
 
     Args:
@@ -63,7 +63,7 @@ def draw_buffer(images: Dict[int, Set[int]], category_ids: Sequence[int], seed: 
     if per == 'total':
         count = min(shots * len(category_ids), len(candidates))
         return sorted(generator.sample(candidates, count))
-    drawn: Set[int] = set()
+    drawn: set[int] = set()
     for category in sorted(category_ids):
         shown = sorted(images.get(category, ()))
         drawn.update(generator.sample(shown, min(shots, len(shown))))

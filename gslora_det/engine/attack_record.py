@@ -1,7 +1,7 @@
 """The record of attacks on a sequence, and whether it is of the sequence's detectors."""
 
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any
 
 from gslora_det.engine.record import weights_before
 from gslora_det.files import read_json
@@ -11,7 +11,7 @@ FORMAT_VERSION = 1
 _TEXTS = ('attack', 'setting', 'detector', 'x_title', 'measures')
 
 
-def read_attacks(work_dir: Path) -> Optional[dict]:
+def read_attacks(work_dir: Path) -> dict | None:
     """The record of attacks on a sequence, None where there were none.
 
     Raises:

@@ -1,7 +1,7 @@
 """Automatic mixed precision on a CPU."""
 
 import contextlib
-from typing import Iterator
+from collections.abc import Iterator
 
 import torch
 from mmengine.optim import OptimWrapper

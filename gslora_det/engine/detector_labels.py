@@ -2,9 +2,9 @@
 
 import contextlib
 import tempfile
+from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
-from typing import Iterator, List, Optional
 
 from mmdet.registry import DATASETS
 from mmdet.structures import DetDataSample
@@ -140,8 +140,8 @@ class DetectorLabels:
                 score=found.scores[i].item())
 
 
-def _annotation(image_id: int, category: int, bbox: List[float],
-                segmentation: Optional[dict] = None) -> dict:
+def _annotation(image_id: int, category: int, bbox: list[float],
+                segmentation: dict | None = None) -> dict:
     """An entry of a COCO file; without a mask, the box is its own."""
     x, y, width, height = bbox
     corners = [x, y, x + width, y, x + width, y + height, x, y + height]

@@ -1,17 +1,18 @@
 """Who asked for an erasure, under which number, and who carried it out: free text, optional."""
 
-from typing import Any, Dict, Mapping, Optional
+from collections.abc import Mapping
+from typing import Any
 
 FILING = ('requester', 'request_id', 'operator')  # settings of ``sequence``
 
 
-def filing_of(settings: Mapping[str, Any]) -> Dict[str, Optional[str]]:
+def filing_of(settings: Mapping[str, Any]) -> dict[str, str | None]:
     """The texts among the settings of a sequence, None where there is none."""
     return {key: settings.get(key) for key in FILING}
 
 
 def filled_in(record: Mapping[str, Any], given: Mapping[str, Any],
-              where: object) -> Dict[str, Optional[str]]:
+              where: object) -> dict[str, str | None]:
     """What a record says, and what is given now where it says nothing.
 
     Args:

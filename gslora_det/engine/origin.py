@@ -4,8 +4,8 @@ A request may come when earlier ones are long done, and start from the file that
 Measured against that file, the harm of many requests would add up unseen.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Optional, Sequence, Tuple
 
 from mmengine.config import Config
 
@@ -27,7 +27,7 @@ from gslora_det.weights import exists, fetch, local_path, read_meta
 from gslora_det.words import percent
 
 
-def first_original(cfg: Config) -> Tuple[Optional[dict], Optional[dict]]:
+def first_original(cfg: Config) -> tuple[dict | None, dict | None]:
     """Where the detector before any erasure is, for a config that starts from a merged file.
 
     It is what ``sequence.original`` names, weights or the record of a sequence that began with
@@ -74,7 +74,7 @@ def _weights(named: str) -> dict:
     return dict(file=named, sha256=sha256(fetch(named)))
 
 
-def _record(named: Optional[str], merged: str) -> Optional[dict]:
+def _record(named: str | None, merged: str) -> dict | None:
     """The record that is named, or that which lists the merged file and lies above it."""
     if named is not None:
         named = Path(named)
@@ -92,7 +92,7 @@ def _record(named: Optional[str], merged: str) -> Optional[dict]:
     return record if sha256(fetch(merged)) in known else None
 
 
-def settled_record(cfg: Config, plan: Sequence[TaskPlan], begun: Optional[Path] = None) -> dict:
+def settled_record(cfg: Config, plan: Sequence[TaskPlan], begun: Path | None = None) -> dict:
     """The record of a sequence, with what is known of the original model.
 
     Args:
@@ -112,7 +112,7 @@ def settled_record(cfg: Config, plan: Sequence[TaskPlan], begun: Optional[Path] 
     return record
 
 
-def original_predictions(cfg: Config, work_dir: Path) -> Optional[Path]:
+def original_predictions(cfg: Config, work_dir: Path) -> Path | None:
     """The file of what the original model found: of this sequence, or a named one."""
     folders = [work_dir, Path(cfg.sequence.get('original') or work_dir)]
     files = [(folder.parent if folder.suffix == '.json' else folder) / 'original' / PREDICTIONS
@@ -139,8 +139,8 @@ def teacher_file(record: dict) -> str:
     return found['file']
 
 
-def known_original(cfg: Config, record: dict, earlier: Optional[dict],
-                   plan: Sequence[TaskPlan]) -> Optional[dict]:
+def known_original(cfg: Config, record: dict, earlier: dict | None,
+                   plan: Sequence[TaskPlan]) -> dict | None:
     """What the original model reached, from another sequence's record, where that tells.
 
     Args:

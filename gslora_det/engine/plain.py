@@ -2,7 +2,6 @@
 
 import copy
 from pathlib import Path
-from typing import Optional
 
 from mmengine.config import Config
 from mmengine.runner import Runner
@@ -25,7 +24,7 @@ from gslora_det.weights import (
 )
 
 
-def train_plain(cfg: Config, resume: Optional[str] = None) -> None:
+def train_plain(cfg: Config, resume: str | None = None) -> None:
     """Trains an MMDet config that has no ``sequence``.
 
     Args:
@@ -68,8 +67,8 @@ def settle_test_data(cfg: Config) -> None:
                      'test_evaluator, or val_dataloader and val_evaluator')
 
 
-def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
-             out: Optional[str] = None) -> dict:
+def evaluate(cfg: Config, checkpoint: str, task: int | None = None,
+             out: str | None = None) -> dict:
     """Measures a checkpoint, the original or a merged one, on the test data.
 
     Args:
@@ -106,7 +105,7 @@ def evaluate(cfg: Config, checkpoint: str, task: Optional[int] = None,
     return runner.test()
 
 
-def _split_evaluator(cfg: Config, checkpoint: str, task: Optional[int]) -> dict:
+def _split_evaluator(cfg: Config, checkpoint: str, task: int | None) -> dict:
     check_config(cfg)
     cfg.test_dataloader.dataset = plain_dataset(cfg.test_dataloader, 'test_dataloader')
     annotations = Annotations(cfg.test_dataloader.dataset, cfg.get('missing_data_hint', ''))

@@ -1,7 +1,7 @@
 """Everything about a sequence that is settled before any long work starts."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Dict, List, Sequence, Tuple
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
@@ -30,12 +30,12 @@ class TaskPlan:
     """
     number: int
     split: ClassSplit
-    buffers: Dict[str, List[int]]
-    pictures: List[int]
+    buffers: dict[str, list[int]]
+    pictures: list[int]
     iters: int
 
 
-class Plan(List[TaskPlan]):
+class Plan(list[TaskPlan]):
     """The tasks of a sequence, in order.
 
     Attributes:
@@ -49,7 +49,7 @@ REQUEST = ('order', 'num_tasks', 'classes_per_task', 'tasks', 'missing')
 _FEW_STEPS = 40  # with fewer, no detector was seen to forget; 60 to 150 were enough
 
 
-def _pictures(images: Dict[int, set], forgotten: List[int], number: int) -> List[int]:
+def _pictures(images: dict[int, set], forgotten: list[int], number: int) -> list[int]:
     """The validation images with most kinds of forgotten objects, by id among equals."""
     def kinds(image: int) -> int:
         return sum(image in images.get(category, ()) for category in forgotten)
@@ -75,7 +75,7 @@ def class_splits(cfg: Config, annotations: Annotations) -> TaskSequence:
 
 
 def check_request(cfg: Config, labelled: bool = True
-                  ) -> Tuple[Annotations, Annotations, TaskSequence]:
+                  ) -> tuple[Annotations, Annotations, TaskSequence]:
     """Checks all of a config that needs no objects of the training images.
 
     Args:
@@ -169,7 +169,7 @@ def _plan_task(cfg: Config, number: int, split: ClassSplit, train: Annotations,
         iters=iters if METHODS.get(cfg.method.type).trains else 0)
 
 
-def _doubts(cfg: Config, tasks: List[TaskPlan], train: Annotations, val: Annotations) -> List[str]:
+def _doubts(cfg: Config, tasks: list[TaskPlan], train: Annotations, val: Annotations) -> list[str]:
     """What may keep a sequence from erasing, or anybody from seeing it; each with a count."""
     last = tasks[-1].split
     doubts = [

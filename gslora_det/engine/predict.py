@@ -1,8 +1,9 @@
 """What a plain detector finds in a config's images."""
 
 import copy
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, NamedTuple
 
 import torch
 from mmdet.registry import DATASETS, MODELS
@@ -33,7 +34,7 @@ class Prediction(NamedTuple):
     detections: Detections
 
 
-def validation_set(cfg: Config) -> Tuple[Any, Dict[int, Tuple[int, dict]]]:
+def validation_set(cfg: Config) -> tuple[Any, dict[int, tuple[int, dict]]]:
     """A config's validation data set, and by image id each image's index and annotations.
 
     The annotations are in pixels of the original image; a pipeline may scale its boxes.
@@ -54,7 +55,7 @@ def validation_set(cfg: Config) -> Tuple[Any, Dict[int, Tuple[int, dict]]]:
 
 
 def predict(cfg: Config, weights: str,
-            image_ids: Optional[Sequence[int]] = None) -> Dict[int, Prediction]:
+            image_ids: Sequence[int] | None = None) -> dict[int, Prediction]:
     """Runs a plain MMDet detector over the validation images, on a GPU where there is one.
 
     Args:
@@ -86,7 +87,7 @@ def predict(cfg: Config, weights: str,
 
 @torch.no_grad()
 def found_in(cfg: Config, weights: str, dataset: Dataset,
-             title: str) -> Iterator[List[DetDataSample]]:
+             title: str) -> Iterator[list[DetDataSample]]:
     """Runs a plain MMDet detector over a data set, on a GPU where there is one, with a bar.
 
     Args:

@@ -8,7 +8,6 @@ import platform
 import resource
 import time
 from pathlib import Path
-from typing import Dict
 
 import mmcv
 import mmdet
@@ -19,7 +18,7 @@ from mmengine.dist import get_world_size
 import gslora_det
 
 
-def package_versions() -> Dict[str, str]:
+def package_versions() -> dict[str, str]:
     """Versions by name; MMDetection has several distributions, so it is asked itself."""
     found = {m.__name__: m.__version__ for m in (torch, mmengine, mmcv, mmdet)}
     for name in ('numpy', 'pycocotools', 'faster_coco_eval', 'safetensors'):

@@ -4,7 +4,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
@@ -27,12 +27,12 @@ _SETTINGS = ('model', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'rand
 _SEQUENCE_SETTINGS = ('iters', 'epochs', *BRANCHES, *READINGS, *LABELS, 'missing')
 
 
-def null(value: Optional[float]) -> Optional[float]:
+def null(value: float | None) -> float | None:
     """A number that JSON takes; None for what was not measured."""
     return None if value is None or math.isnan(value) else float(value)
 
 
-def split_metrics(results: Dict[str, float], suffix: str = '') -> dict:
+def split_metrics(results: dict[str, float], suffix: str = '') -> dict:
     """AP of each split from the metric's results, in both protocols.
 
     Args:
@@ -56,12 +56,12 @@ def with_h(metrics: dict, original: dict) -> dict:
     return dict(add(metrics, original), reference=add(metrics['reference'], original['reference']))
 
 
-def class_precisions(results: Dict[str, float], classes: List[str]) -> dict:
+def class_precisions(results: dict[str, float], classes: list[str]) -> dict:
     """AP of each class from the metric's classwise results."""
     return {name: null(results.get(f'coco/{name}_precision')) for name in classes}
 
 
-def new_record(cfg: Config, plan: List[TaskPlan], before: Optional[dict] = None) -> dict:
+def new_record(cfg: Config, plan: list[TaskPlan], before: dict | None = None) -> dict:
     """A record in which no task is finished.
 
     Args:
@@ -215,6 +215,6 @@ def digest(record: dict) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def _sha256(weights: str) -> Optional[str]:
+def _sha256(weights: str) -> str | None:
     path = fetch(weights)
     return sha256(path) if path.is_file() else None

@@ -9,9 +9,10 @@ import copy
 import importlib.util
 import tempfile
 import warnings
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Iterator, List, NamedTuple, Sequence, Tuple
+from typing import NamedTuple
 
 import torch
 from mmdet.registry import HOOKS, METRICS, PARAM_SCHEDULERS, VISUALIZERS
@@ -59,7 +60,7 @@ class Rehearsed(NamedTuple):
     looks_alike: bool
 
 
-def rehearse(cfg: Config, plan: List[TaskPlan], runs: Sequence[Config]) -> Rehearsed:
+def rehearse(cfg: Config, plan: list[TaskPlan], runs: Sequence[Config]) -> Rehearsed:
     """Builds what the config names, as the tasks will, and tries it on a few images.
 
     Part by part, so that an error names its setting; then as a whole, up to the first step
@@ -90,7 +91,7 @@ def rehearse(cfg: Config, plan: List[TaskPlan], runs: Sequence[Config]) -> Rehea
         return Rehearsed(batches, alike)
 
 
-def _rehearsal_config(plan: List[TaskPlan], run: Config, folder: Path) -> Config:
+def _rehearsal_config(plan: list[TaskPlan], run: Config, folder: Path) -> Config:
     """The config of a task's run with the buffers of all, which writes nothing elsewhere."""
     run = RunConfig(copy.deepcopy(run.to_dict()))
     run.work_dir = run.experiment_name = str(folder)
@@ -170,7 +171,7 @@ def _training_data(cfg: Config, run: Config) -> bool:
     return not found
 
 
-def _validation_data(run: Config) -> Tuple[int, bool]:
+def _validation_data(run: Config) -> tuple[int, bool]:
     """The number of batches, and whether an image looks the same every time."""
     with named('val_dataloader'):
         loader = Runner.build_dataloader(run.val_dataloader)

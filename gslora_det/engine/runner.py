@@ -1,6 +1,5 @@
 """MMEngine's runner, which hands weights to the model instead of the names of files."""
 
-from typing import Union
 
 from mmdet.registry import MODELS
 from mmengine.runner import Runner
@@ -27,7 +26,7 @@ def build_from_files(model: dict) -> nn.Module:
 class TaskRunner(Runner):
     """A runner whose config may name the files of an ``UnlearningDetector``'s weights."""
 
-    def build_model(self, model: Union[nn.Module, dict]) -> nn.Module:
+    def build_model(self, model: nn.Module | dict) -> nn.Module:
         """Builds the model, with the weights that its config names."""
         if isinstance(model, dict) and 'weights' in model:
             model = build_from_files(model)

@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Dict, Optional
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
@@ -99,7 +98,7 @@ class UnlearningSequence:
                 build_from_files(runs[0].model)
             rehearsed = rehearse(cfg, self.plan, runs)
         self._val_batches = rehearsed.val_batches
-        self._memory: Dict[str, dict] = {}  # what frozen parts made of images
+        self._memory: dict[str, dict] = {}  # what frozen parts made of images
         self._room = 2**30 * rehearsed.looks_alike * setting(cfg.sequence, 'cache_gib')
 
     def _warn(self) -> None:
@@ -123,7 +122,7 @@ class UnlearningSequence:
             remove_drafts(self.work_dir)
             return self._run()
 
-    def _last_change(self) -> Optional[int]:
+    def _last_change(self) -> int | None:
         path = self.work_dir / FILE_NAME
         return path.stat().st_mtime_ns if path.exists() else None
 

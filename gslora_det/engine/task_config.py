@@ -2,10 +2,11 @@
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from pprint import pformat
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any
 
 from mmengine.config import Config
 
@@ -55,19 +56,19 @@ class RunConfig(Config):
                        for key, value in self.to_dict().items())
 
 
-def splits_of(tasks: List[TaskPlan]) -> Dict[str, Sequence[str]]:
+def splits_of(tasks: list[TaskPlan]) -> dict[str, Sequence[str]]:
     """The splits of all tasks, by names that end in the task's number."""
     return {name: classes for task in tasks
             for name, classes in task.split.measured(f'_{task.number}').items()}
 
 
-def split_evaluator(evaluator: dict, splits: dict, original: Optional[dict] = None) -> dict:
+def split_evaluator(evaluator: dict, splits: dict, original: dict | None = None) -> dict:
     """The config of the metric that measures the splits, from that of ``CocoMetric``."""
     return dict(evaluator, type='SplitCocoMetric', classwise=True, metric_items=['mAP'],
                 splits=splits, original=original)
 
 
-def _run_config(cfg: Config, name: str, work_dir: Path, keys: List[str]) -> Config:
+def _run_config(cfg: Config, name: str, work_dir: Path, keys: list[str]) -> Config:
     """The parts of a config that every run has, with names of its own."""
     run = RunConfig(copy.deepcopy({k: cfg[k] for k in keys if cfg.get(k) is not None}))
     run.experiment_name = f'{name}_{work_dir.resolve()}'
@@ -78,7 +79,7 @@ def _run_config(cfg: Config, name: str, work_dir: Path, keys: List[str]) -> Conf
     return run
 
 
-def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Config:
+def evaluation_config(cfg: Config, work_dir: Path, tasks: list[TaskPlan]) -> Config:
     """The run that measures the original model once, for the splits of all tasks."""
     run = _run_config(cfg, 'original', work_dir,
                       ['default_scope', 'env_cfg', 'model', 'val_dataloader',
@@ -89,9 +90,9 @@ def evaluation_config(cfg: Config, work_dir: Path, tasks: List[TaskPlan]) -> Con
     return run
 
 
-def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: List[str],
-                weights: str, original: dict, meta: dict, predictions: Optional[Path] = None,
-                original_weights: Optional[str] = None) -> Config:
+def task_config(cfg: Config, task: TaskPlan, work_dir: Path, classes: list[str],
+                weights: str, original: dict, meta: dict, predictions: Path | None = None,
+                original_weights: str | None = None) -> Config:
     """The run of one task.
 
     Args:

@@ -1,8 +1,8 @@
 """The ordinary MMEngine runs of a sequence: one measures the original, one trains each task."""
 
 import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Callable, Iterator, Optional
 
 from mmengine.config import Config
 from mmengine.dist import all_gather_object
@@ -77,7 +77,7 @@ class TaskRun:
             checkpoint.unlink()
         (self._folder / 'last_checkpoint').unlink(missing_ok=True)
 
-    def remembered(self, room: float) -> Optional[str]:
+    def remembered(self, room: float) -> str | None:
         """What was remembered of images, in words; None if nothing.
 
         Args:
@@ -108,7 +108,7 @@ class TaskRun:
                for name, file in (('merged', MERGED), ('adapter', ADAPTER))
                if (self._folder / file).exists()})
 
-    def _hook(self, kind: type) -> Optional[object]:
+    def _hook(self, kind: type) -> object | None:
         return next((hook for hook in self._runner.hooks if isinstance(hook, kind)), None)
 
 

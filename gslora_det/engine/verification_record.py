@@ -1,7 +1,7 @@
 """What a verification of a sequence's folder found, and whether it is of what lies there now."""
 
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any
 
 import gslora_det
 from gslora_det.engine import attack_record
@@ -13,7 +13,7 @@ FILE_NAME = 'verification.json'
 FORMAT_VERSION = 1
 
 
-def write_verification(work_dir: Path, record: dict, checks: List[dict], metrics: bool) -> None:
+def write_verification(work_dir: Path, record: dict, checks: list[dict], metrics: bool) -> None:
     """Keeps what was found.
 
     Args:
@@ -27,7 +27,7 @@ def write_verification(work_dir: Path, record: dict, checks: List[dict], metrics
         code=dict(version=gslora_det.__version__, sha256=source_sha256()), checks=checks))
 
 
-def read_verification(work_dir: Path, record: dict) -> Optional[dict]:
+def read_verification(work_dir: Path, record: dict) -> dict | None:
     """The last verification of a sequence's folder; None where there was none.
 
     ``current`` is added: whether the records of the sequence and of its attacks are still those

@@ -1,9 +1,9 @@
 """Pictures of validation images that show what an unlearned detector no longer finds."""
 
 import sys
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
 import mmcv
 from mmengine.config import Config
@@ -19,7 +19,7 @@ from gslora_det.visualization import draw_erased_boxes, write_picture
 from gslora_det.weights import check_exists, fetch, read_meta
 
 
-def unlearned_roles(weights: str, classes: Sequence[str]) -> Tuple[str, ...]:
+def unlearned_roles(weights: str, classes: Sequence[str]) -> tuple[str, ...]:
     """The role of each class by label, as an unlearned checkpoint states it.
 
     Raises:
@@ -32,7 +32,7 @@ def unlearned_roles(weights: str, classes: Sequence[str]) -> Tuple[str, ...]:
     return class_roles(classes, meta['forgotten'], meta.get('old', ()))
 
 
-def _named_images(infos: Dict[int, Tuple[int, dict]], images: Sequence[str]) -> List[int]:
+def _named_images(infos: dict[int, tuple[int, dict]], images: Sequence[str]) -> list[int]:
     """Image ids from ids and file names, with or without folders."""
     found = []
     for image in images:
@@ -45,8 +45,8 @@ def _named_images(infos: Dict[int, Tuple[int, dict]], images: Sequence[str]) -> 
     return found
 
 
-def _images_of_classes(infos: Dict[int, Tuple[int, dict]], names: Sequence[str],
-                       classes: Sequence[str]) -> List[int]:
+def _images_of_classes(infos: dict[int, tuple[int, dict]], names: Sequence[str],
+                       classes: Sequence[str]) -> list[int]:
     labels = set(labels_of(resolve_classes(names, classes, where='--classes'), classes))
     found = [i for i, (_, info) in infos.items()
              if labels & {instance['bbox_label'] for instance in info['instances']}]
@@ -56,8 +56,8 @@ def _images_of_classes(infos: Dict[int, Tuple[int, dict]], names: Sequence[str],
 
 
 def visualize(cfg: Config, original: str, unlearned: str, out: Path,
-              images: Optional[Sequence[str]] = None,
-              classes: Optional[Sequence[str]] = None, worst: int = 20,
+              images: Sequence[str] | None = None,
+              classes: Sequence[str] | None = None, worst: int = 20,
               score_thr: float = 0.3) -> dict:
     """Writes 'before | now | ground truth' of some validation images as PNG files.
 

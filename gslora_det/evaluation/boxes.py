@@ -1,6 +1,5 @@
 """The boxes of one image: what is there, what a detector finds, and how they overlap."""
 
-from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -26,7 +25,7 @@ class Objects(NamedTuple):
     crowd_labels: np.ndarray = np.zeros(0, int)
 
     @classmethod
-    def of(cls, info: Mapping) -> Objects:
+    def of(cls, info: Mapping) -> 'Objects':
         """Reads what ``get_data_info`` of an MMDet data set gives for one image."""
         fields = []
         for crowd in (False, True):
@@ -44,7 +43,7 @@ class Detections(NamedTuple):
     labels: np.ndarray
 
     @classmethod
-    def of(cls, instances) -> Detections:
+    def of(cls, instances) -> 'Detections':
         """Reads an object with numpy or torch fields of these names."""
         fields = (instances.bboxes, instances.scores, instances.labels)
         bboxes, scores, labels = (

@@ -1,6 +1,5 @@
 """pycocotools and faster_coco_eval, and what each cannot take."""
 
-from __future__ import annotations
 
 import contextlib
 import gc

@@ -1,6 +1,5 @@
 """How often each fate befell the objects of many images."""
 
-from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence

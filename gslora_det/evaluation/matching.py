@@ -1,6 +1,5 @@
 """Which detection of an image finds which object, whatever its score."""
 
-from __future__ import annotations
 
 from typing import NamedTuple
 
@@ -57,7 +56,7 @@ class ComparedImage(NamedTuple):
     matched: tuple[Matches, Matches]
 
     @classmethod
-    def of(cls, objects: Objects, before: Detections, after: Detections) -> ComparedImage:
+    def of(cls, objects: Objects, before: Detections, after: Detections) -> 'ComparedImage':
         """Matches what both find."""
         return cls(objects, (before, after), (match(objects, before), match(objects, after)))
 

@@ -1,6 +1,5 @@
 """What is derived from APs: means, and how much is kept and gone."""
 
-from __future__ import annotations
 
 # Less than this in the original is no measure of what became of it.
 LEAST_AP = 0.02

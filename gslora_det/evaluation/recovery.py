@@ -3,7 +3,6 @@
 Entries are those of ``attacks.json``: what one attack found in one detector, as a curve.
 """
 
-from typing import Dict, List, Optional
 
 # What is attacked, in the order of a table's columns.
 DETECTORS = ('unlearned', 'oracle', 'head mask', 'original', 'shuffled labels',
@@ -11,20 +10,20 @@ DETECTORS = ('unlearned', 'oracle', 'head mask', 'original', 'shuffled labels',
 _LIKE = 0.02  # where an oracle lacks no more than this of what the original has, it is alike
 
 
-def most(entry: Optional[dict]) -> Optional[float]:
+def most(entry: dict | None) -> float | None:
     """The most that an attack found, over its curve; None where it was not made."""
     if not entry or not entry['curve']:
         return None
     return max(point[entry['measures']] for point in entry['curve'])
 
 
-def by_detector(entries: List[dict], attack: str, setting: str, task: int) -> Dict[str, dict]:
+def by_detector(entries: list[dict], attack: str, setting: str, task: int) -> dict[str, dict]:
     """The entries of one attack on one task, by the detector that was attacked."""
     return {entry['detector']: entry for entry in entries
             if (entry['attack'], entry['setting'], entry['task']) == (attack, setting, task)}
 
 
-def why_void(found: Dict[str, dict], as_it_is: Optional[float] = None) -> Optional[str]:
+def why_void(found: dict[str, dict], as_it_is: float | None = None) -> str | None:
     """Why an attack proves nothing, or None where its controls behave.
 
     Args:
@@ -48,7 +47,7 @@ def why_void(found: Dict[str, dict], as_it_is: Optional[float] = None) -> Option
     return None
 
 
-def attack_rows(entries: List[dict]) -> List[dict]:
+def attack_rows(entries: list[dict]) -> list[dict]:
     """A row for each attack on each task: the most that was found in each detector.
 
     ``name`` is that of the attack with its variant, such as ``'new head, lr 0.01'``.
@@ -75,7 +74,7 @@ def is_blind(row: dict) -> bool:
             and original - oracle <= _LIKE * (original - row['chance']))
 
 
-def counted_attacks(entries: List[dict], task: int) -> List[dict]:
+def counted_attacks(entries: list[dict], task: int) -> list[dict]:
     """The rows of attacks that tell how much AP can be brought back after a task.
 
     Void attacks do not count, nor do those that cannot tell, nor those that need the original's

@@ -1,6 +1,5 @@
 """AP of any set of classes, read from one finished COCO evaluation."""
 
-from __future__ import annotations
 
 import contextlib
 import copy

@@ -1,6 +1,5 @@
 """MMDetection's COCO metric with the AP of each class split and H."""
 
-from __future__ import annotations
 
 import contextlib
 import io

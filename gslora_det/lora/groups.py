@@ -1,15 +1,15 @@
 """Groups of LoRA layers: the unit that the group-sparse penalty keeps or drops."""
 
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Type, Union
 
 import torch
 from torch import nn
 
 from gslora_det.lora.layer import LoRALayer
 
-Lists = Union[Type[nn.Module], Tuple[Type[nn.Module], ...]]
+Lists = type[nn.Module] | tuple[type[nn.Module], ...]
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class LoRAGroup:
         layers (dict): The block's LoRA layers by their names in the detector.
     """
     name: str
-    layers: Dict[str, LoRALayer]
+    layers: dict[str, LoRALayer]
 
-    def matrices(self) -> List[nn.Parameter]:
+    def matrices(self) -> list[nn.Parameter]:
         """All A, then all B, of the group."""
         layers = self.layers.values()
         return [m.lora_A for m in layers] + [m.lora_B for m in layers]
@@ -34,7 +34,7 @@ class LoRAGroup:
         return torch.stack([m.delta().norm() for m in self.layers.values()]).norm().item()
 
 
-def listed(name: str, module: nn.Module, lists: Lists = nn.ModuleList) -> Optional[str]:
+def listed(name: str, module: nn.Module, lists: Lists = nn.ModuleList) -> str | None:
     """The nearest element of a list that the submodule ``name`` is or lies in."""
     parts = name.split('.')
     for end in range(len(parts), 0, -1):
@@ -53,9 +53,9 @@ def block_name(name: str, module: nn.Module) -> str:
     return listed(name, module) or name.rpartition('.')[0] or name
 
 
-def lora_groups(module: nn.Module) -> List[LoRAGroup]:
+def lora_groups(module: nn.Module) -> list[LoRAGroup]:
     """Finds the LoRA layers of a module and groups them by block, by walking modules."""
-    groups: Dict[str, LoRAGroup] = {}
+    groups: dict[str, LoRAGroup] = {}
     for name, layer in module.named_modules():
         if isinstance(layer, LoRALayer):
             block = block_name(name, module)

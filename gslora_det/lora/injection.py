@@ -1,9 +1,9 @@
 """Putting LoRA layers into a detector, and taking them out again."""
 
 from collections import Counter
+from collections.abc import Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from typing import Dict, List, Optional, Sequence
 
 import torch
 from mmcv.cnn import Conv2d, Linear
@@ -18,7 +18,7 @@ from gslora_det.lora.targets import default_targets
 _LORA = {nn.Linear: LoRALinear, Linear: LoRALinear, nn.Conv2d: LoRAConv2d, Conv2d: LoRAConv2d}
 
 
-def _adaptable(module: nn.Module) -> Dict[str, nn.Module]:
+def _adaptable(module: nn.Module) -> dict[str, nn.Module]:
     """The layers that an update of their own reaches, under all their names.
 
     A layer may stand in several places, as those that levels of a head share. Left out are
@@ -30,7 +30,7 @@ def _adaptable(module: nn.Module) -> Dict[str, nn.Module]:
             and getattr(layer, 'groups', 1) == 1}
 
 
-def _matching(names: Sequence[str], patterns: Sequence[str]) -> List[str]:
+def _matching(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
     matched = set()
     for pattern in patterns:
         found = [name for name in names if fnmatchcase(name, pattern)]
@@ -42,7 +42,7 @@ def _matching(names: Sequence[str], patterns: Sequence[str]) -> List[str]:
     return [name for name in names if name in matched]
 
 
-def lora_targets(module: nn.Module, targets: Optional[Sequence[str]] = None) -> List[str]:
+def lora_targets(module: nn.Module, targets: Sequence[str] | None = None) -> list[str]:
     """The names of the layers that :func:`inject_lora` replaces; arguments and errors are its."""
     layers = [*_adaptable(module)]
     if not layers:
@@ -59,8 +59,8 @@ def lora_targets(module: nn.Module, targets: Optional[Sequence[str]] = None) -> 
     return [name for name in layers if name in names]
 
 
-def inject_lora(module: nn.Module, rank: int, targets: Optional[Sequence[str]] = None,
-                lora_alpha: float = 1.0) -> List[LoRAGroup]:
+def inject_lora(module: nn.Module, rank: int, targets: Sequence[str] | None = None,
+                lora_alpha: float = 1.0) -> list[LoRAGroup]:
     """Replaces layers by :class:`LoRALinear` and :class:`LoRAConv2d`; outputs do not change.
 
     A layer that stands in several places is replaced in all of them by one.
@@ -98,7 +98,7 @@ def inject_lora(module: nn.Module, rank: int, targets: Optional[Sequence[str]] =
     return lora_groups(module)
 
 
-def lora_state(module: nn.Module) -> Dict[str, Tensor]:
+def lora_state(module: nn.Module) -> dict[str, Tensor]:
     """The adapter: ``lora_A`` and ``lora_B`` of every LoRA layer, by full name."""
     return {name: parameter.detach() for name, parameter in module.named_parameters()
             if name.endswith(('.lora_A', '.lora_B'))}
@@ -119,7 +119,7 @@ def merge_lora(module: nn.Module) -> None:
         layer.merge()
 
 
-def plain_state_dict(module: nn.Module) -> Dict[str, Tensor]:
+def plain_state_dict(module: nn.Module) -> dict[str, Tensor]:
     """The module's state dict without any LoRA key."""
     return {name: value for name, value in module.state_dict().items()
             if not name.endswith(('.lora_A', '.lora_B'))}

@@ -1,7 +1,6 @@
 """The LoRA layers: y = Wx + b + s B(Ax) (arXiv 2106.09685)."""
 
 import math
-from typing import Union
 
 import torch
 import torch.nn.functional as F
@@ -26,7 +25,7 @@ class LoRALayer(nn.Module):
         ValueError: ``rank`` is below 1 or larger than the layer.
     """
 
-    def __init__(self, layer: Union[nn.Linear, nn.Conv2d], rank: int,
+    def __init__(self, layer: nn.Linear | nn.Conv2d, rank: int,
                  lora_alpha: float = 1.0) -> None:
         outputs, inputs = layer.weight.flatten(1).shape
         if rank < 1:

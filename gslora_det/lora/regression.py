@@ -1,13 +1,12 @@
 """An update of low rank in closed form."""
 
-from typing import Tuple
 
 import torch
 from torch import Tensor
 
 
 def low_rank_regression(inputs: Tensor, changes: Tensor, rank: int, ridge: float = 1e-3
-                        ) -> Tuple[Tensor, Tensor]:
+                        ) -> tuple[Tensor, Tensor]:
     """The update of a linear layer that changes its outputs as wanted, cut to a rank.
 
     The ridge regression ``D = argmin mean |changes - D inputs|^2 + ridge v |D|^2``, v the mean

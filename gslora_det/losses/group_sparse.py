@@ -1,6 +1,6 @@
 """The group-sparse penalty (group lasso) on LoRA groups, and its proximal step."""
 
-from typing import List, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ def _norm(tensors: Sequence[Tensor]) -> Tensor:
     return torch.linalg.vector_norm(torch.cat([t.flatten() for t in tensors]))
 
 
-def _units(group: LoRAGroup, norm: str) -> List[List[Tensor]]:
+def _units(group: LoRAGroup, norm: str) -> list[list[Tensor]]:
     """The sets of matrices of a group that have a norm of their own."""
     layers = group.layers.values()
     if norm == 'joint':

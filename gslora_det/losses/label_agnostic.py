@@ -1,6 +1,5 @@
 """The terms of label-agnostic forgetting (LAF, Shen et al., arXiv 2404.00506)."""
 
-from typing import Tuple
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +24,7 @@ def squashed_error(embeddings: Tensor, reconstructed: Tensor) -> Tensor:
     return (error / (error + 1)).exp().sum() / max(len(error), 1)
 
 
-def alignment_loss(retain: Tuple[Tensor, Tensor], forget: Tuple[Tensor, Tensor],
+def alignment_loss(retain: tuple[Tensor, Tensor], forget: tuple[Tensor, Tensor],
                    temperature: float, contrast: str) -> Tensor:
     """Holds retained objects near the original, and something away from its forgotten ones.
 

@@ -1,7 +1,6 @@
 """The loss of GS-LoRA without LoRA."""
 
 import copy
-from typing import Dict, Tuple
 
 from torch import Tensor, nn
 
@@ -30,6 +29,6 @@ class AllWeights(GSLoRA):
         before = Teacher(copy.deepcopy(detector).eval().requires_grad_(False))
         self.compare_with(before, Teacher(original_detector()) if self.old else None, detector)
 
-    def adapter(self, detector: nn.Module) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
+    def adapter(self, detector: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Nothing: the update has no form of its own."""
         return {}, {}

@@ -1,6 +1,5 @@
 """A quadratic pull back to the weights before the task."""
 
-from typing import Dict, Optional
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,7 @@ class Anchor(Part):
     Attributes:
         importance (dict[str, Tensor], optional): O, by parameter; 1 where there is none.
     """
-    importance: Optional[Dict[str, Tensor]] = None
+    importance: dict[str, Tensor] | None = None
 
     def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Keeps the weights."""

@@ -1,6 +1,5 @@
 """What L2, EWC and MAS share: wrong labels, near the weights before the task."""
 
-from typing import Dict
 
 from torch import Tensor, nn
 
@@ -30,7 +29,7 @@ class Anchored(FineTuning):
         self.weight = weight
         self.relabel, self.anchor = self.parts = Relabel(relabel, self), Anchor()
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> dict[str, Tensor]:
         """The detector's loss on both batches as one, and the pull."""
         reader = reader_of(detector)
         union, = reader.read(join(self.relabel(forget), retain))

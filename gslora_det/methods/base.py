@@ -1,6 +1,6 @@
 """What an unlearning method is."""
 
-from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
+from collections.abc import Callable, Iterator, Sequence
 
 from mmdet.structures import DetDataSample
 from torch import Tensor, nn
@@ -9,12 +9,12 @@ from gslora_det.class_split import ClassSplit
 from gslora_det.readers import Batch
 
 # (branch, number) -> so many images of the branch's buffer with their annotations.
-Images = Callable[[str, int], Iterator[Tuple[Tensor, DetDataSample]]]
+Images = Callable[[str, int], Iterator[tuple[Tensor, DetDataSample]]]
 # Makes a frozen copy of the detector as it was before any erasure.
 OriginalDetector = Callable[..., nn.Module]
 
 
-def trained_parameters(detector: nn.Module) -> Dict[str, nn.Parameter]:
+def trained_parameters(detector: nn.Module) -> dict[str, nn.Parameter]:
     """The parameters that train, by name."""
     return {n: p for n, p in detector.named_parameters() if p.requires_grad}
 
@@ -58,12 +58,12 @@ class Method:
             from weights.
     """
     trains = True
-    branches: Tuple[str, ...] = ('forget', 'retain')
+    branches: tuple[str, ...] = ('forget', 'retain')
     embeds = False
     resets_rows = False
     fresh = False
 
-    def __init__(self, classes: Sequence[str], split: Dict[str, Sequence[str]],
+    def __init__(self, classes: Sequence[str], split: dict[str, Sequence[str]],
                  task: int = 1) -> None:
         self.retained, self.forgotten, self.old, self.missing = ClassSplit(**split).labels(
             classes).values()
@@ -84,8 +84,8 @@ class Method:
     def before_task(self, detector: nn.Module, images: Images) -> None:
         """Called once before the first step, with the buffers' images at hand."""
 
-    def loss(self, detector: nn.Module, forget: Optional[Batch],
-             retain: Optional[Batch]) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch | None,
+             retain: Batch | None) -> dict[str, Tensor]:
         """The loss terms of a step; keys that contain ``loss`` add up to the total.
 
         A branch that is not in ``branches`` is None.
@@ -104,7 +104,7 @@ class Method:
     def after_task(self, detector: nn.Module) -> None:
         """Called once when training is over: leaves a plain detector's weights."""
 
-    def adapter(self, detector: nn.Module) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
+    def adapter(self, detector: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
         """Tensors and facts to keep beside the merged weights, before ``after_task``."""
         return {}, {}
 

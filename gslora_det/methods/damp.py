@@ -1,7 +1,7 @@
 """DAMP: depth-aware modulation by projection (Hatami et al., arXiv 2604.15166)."""
 
+from collections.abc import Sequence
 from itertools import chain
-from typing import List, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -136,5 +136,5 @@ def separability(inputs: Tensor, forgotten: Tensor, ridge: float = 1e-3) -> floa
     solved = torch.linalg.solve(gram, spread.T * weight)
     leverage = (spread.T * solved).sum(0)
     without = (spread @ (solved @ target) - leverage * target) / (1 - leverage)
-    right: List[Tensor] = [(without * target > 0)[kind].double().mean() for kind in kinds]
+    right: list[Tensor] = [(without * target > 0)[kind].double().mean() for kind in kinds]
     return max(0.0, float(right[0] + right[1] - 1))

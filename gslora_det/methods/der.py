@@ -1,6 +1,5 @@
 """DER: dark experience replay (Buzzega et al., arXiv 2004.07211)."""
 
-from typing import Dict
 
 from torch import Tensor, nn
 
@@ -25,7 +24,7 @@ class DER(Replaying):
     def __init__(self, weight: float = 0.001, **kwargs) -> None:
         super().__init__(weight=weight, **kwargs)
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> dict[str, Tensor]:
         """The data term and the replay term."""
         terms, on_retain = self.forget_terms(detector, forget, retain)
         student, teacher = self.original.retained_odds(on_retain, retain)

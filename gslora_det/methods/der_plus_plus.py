@@ -1,6 +1,5 @@
 """DER++: dark experience replay with labels (Buzzega et al., arXiv 2004.07211)."""
 
-from typing import Dict
 
 from torch import Tensor, nn
 
@@ -29,7 +28,7 @@ class DERPlusPlus(Replaying):
         require('DERPlusPlus', retain_weight=(retain_weight, NOT_NEGATIVE))
         self.retain_weight = retain_weight
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> dict[str, Tensor]:
         """The data term, the replay term and the detector's loss on the retain batch."""
         terms, on_retain = self.forget_terms(detector, forget, retain)
         student, teacher = self.original.retained_odds(on_retain, retain)

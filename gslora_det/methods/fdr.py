@@ -1,6 +1,5 @@
 """FDR: function distance regularisation (Benjamin et al., arXiv 1805.08289)."""
 
-from typing import Dict
 
 from torch import Tensor, nn
 
@@ -24,7 +23,7 @@ class FDR(Replaying):
     def __init__(self, weight: float = 5.0, **kwargs) -> None:
         super().__init__(weight=weight, **kwargs)
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> dict[str, Tensor]:
         """The data term and the distance."""
         terms, on_retain = self.forget_terms(detector, forget, retain)
         student, teacher = self.original.retained_odds(on_retain, retain)

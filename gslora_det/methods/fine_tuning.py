@@ -1,7 +1,7 @@
 """What the methods share that train the detector's own weights."""
 
+from collections.abc import Sequence
 from fnmatch import filter as matching
-from typing import Optional, Sequence, Tuple
 
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
 from torch import nn
@@ -41,10 +41,10 @@ class FineTuning(Method):
     Raises:
         ValueError: An option is out of range, or a pattern of ``freeze`` fits nothing.
     """
-    default_freeze: Tuple[str, ...] = HEADS
-    parts: Tuple[Part, ...] = ()
+    default_freeze: tuple[str, ...] = HEADS
+    parts: tuple[Part, ...] = ()
 
-    def __init__(self, freeze: Optional[Sequence[str]] = None, freeze_norms: bool = True,
+    def __init__(self, freeze: Sequence[str] | None = None, freeze_norms: bool = True,
                  aux_losses: bool = False, **kwargs) -> None:
         super().__init__(**kwargs)
         self.freeze = self.default_freeze if freeze is None else freeze

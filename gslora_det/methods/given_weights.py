@@ -1,6 +1,5 @@
 """A detector from elsewhere in the place of an unlearned one."""
 
-from typing import Optional
 
 from torch import nn
 
@@ -25,7 +24,7 @@ class GivenWeights(Method):
     """
     trains = False
 
-    def __init__(self, weights: Optional[str] = None, **kwargs) -> None:
+    def __init__(self, weights: str | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         if weights is not None:
             require('GivenWeights', weights=(weights, TEXT))

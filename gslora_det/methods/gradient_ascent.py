@@ -1,6 +1,5 @@
 """Gradient ascent: the training of the forgotten classes, backwards."""
 
-from typing import Dict
 
 from torch import Tensor, nn
 
@@ -23,7 +22,7 @@ class GradientAscent(FineTuning):
     def __init__(self, aux_losses: bool = True, **kwargs) -> None:
         super().__init__(aux_losses=aux_losses, **kwargs)
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: None) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: None) -> dict[str, Tensor]:
         """The negative of the detector's loss on the forget batch."""
         reader = reader_of(detector)
         reading, = reader.read(forget)

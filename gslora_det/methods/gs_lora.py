@@ -1,7 +1,7 @@
 """GS-LoRA: group-sparse LoRA (arXiv 2403.11530), and what keeps a long sequence stable."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Callable, Dict, Optional, Sequence, Tuple, Union
 
 import torch
 from torch import Tensor, nn
@@ -83,8 +83,8 @@ class GSLoRA(Method):
     """
 
     def __init__(self, rank: int = 8, lora_alpha: float = 1.0,
-                 targets: Optional[Sequence[str]] = None, alpha: float = 3e-4,
-                 beta: Union[float, Sequence[float]] = 0.15, forget_term: str = 'full',
+                 targets: Sequence[str] | None = None, alpha: float = 3e-4,
+                 beta: float | Sequence[float] = 0.15, forget_term: str = 'full',
                  bound: float = 15.0, margin: float = 12.0, norm: str = 'joint',
                  update: str = 'subgradient', distill: float = 0.0, hold: float = 0.0,
                  cache_teachers: bool = False, aux_losses: bool = False, **kwargs) -> None:
@@ -111,7 +111,7 @@ class GSLoRA(Method):
         self.hold = hold if self.old else 0.0
         self.aux_losses = aux_losses
         self.cache_teachers = cache_teachers
-        self.teacher: Optional[Teacher] = None
+        self.teacher: Teacher | None = None
 
     def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:
         """Freezes the detector and injects LoRA: only the groups train."""
@@ -123,7 +123,7 @@ class GSLoRA(Method):
             self.teacher = Teacher(original, original.backbone is detector.backbone)
         self.groups = inject_lora(detector, self.rank, targets, self.lora_alpha)
 
-        def before(batch: Batch, places: Optional[Tensor] = None) -> Reading:
+        def before(batch: Batch, places: Tensor | None = None) -> Reading:
             with lora_disabled(self.groups), torch.no_grad(), evaluating(detector):
                 if not stem_stays:
                     batch = replace(batch, features=reader_of(detector).features(batch.images))
@@ -132,7 +132,7 @@ class GSLoRA(Method):
         self.compare_with(before, self.teacher, detector)
 
     def compare_with(self, before: Callable[..., Reading],
-                     original: Optional[Callable[..., Reading]], detector: nn.Module) -> None:
+                     original: Callable[..., Reading] | None, detector: nn.Module) -> None:
         """Keeps who is compared with; without an original that is who was before."""
         def remembered(run: Callable[..., Reading]) -> Callable[..., Reading]:
             return Memory(run, detector) if self.cache_teachers else run
@@ -140,7 +140,7 @@ class GSLoRA(Method):
         self.before = remembered(before)
         self.original = remembered(original) if original else self.before
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> dict[str, Tensor]:
         """The terms of GS-LoRA, each already weighted."""
         reader = reader_of(detector)
         readings = reader.read(forget, retain)
@@ -155,7 +155,7 @@ class GSLoRA(Method):
         return terms
 
     def further_terms(self, reader: Reader, readings: Sequence[Reading],
-                      losses: Sequence[Losses], step: Step) -> Dict[str, Tensor]:
+                      losses: Sequence[Losses], step: Step) -> dict[str, Tensor]:
         """What a method adds that builds on this one; readings and losses of forget, retain."""
         return {}
 
@@ -164,7 +164,7 @@ class GSLoRA(Method):
         if self.update == 'proximal':
             group_soft_threshold_(self.groups, lr * self.alpha, self.norm)
 
-    def adapter(self, detector: nn.Module) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
+    def adapter(self, detector: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
         """A and B of all groups, and their scaling."""
         return lora_state(detector), dict(scaling=repr(self.lora_alpha / self.rank))
 
@@ -172,7 +172,7 @@ class GSLoRA(Method):
         """Folds the updates into the weights."""
         merge_lora(detector)
 
-    def _forget_terms(self, reader: Reader, losses: Losses) -> Dict[str, Tensor]:
+    def _forget_terms(self, reader: Reader, losses: Losses) -> dict[str, Tensor]:
         terms, pushes = dict(losses.terms), {}
         for layer, found in losses.matched.items():
             push = self._push(reader.head, found.odds, terms.pop(f'{layer}loss_cls'))
@@ -193,7 +193,7 @@ class GSLoRA(Method):
                 odds, getattr(loss, 'alpha', 1.0), getattr(loss, 'gamma', 0.0))
         return bounded_forget_loss(loss_cls, self.bound)
 
-    def _keep_terms(self, reader: Reader, step: Step) -> Dict[str, Tensor]:
+    def _keep_terms(self, reader: Reader, step: Step) -> dict[str, Tensor]:
         terms = {}
         if self.distill:
             teacher = step.said_by(self.original)

@@ -1,6 +1,6 @@
 """GS-LoRA++: GS-LoRA with prototypes (arXiv 2501.09705)."""
 
-from typing import Dict, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -40,7 +40,7 @@ class GSLoRAPlusPlus(GSLoRA):
         self.prototype_bound = prototype_bound
 
     def further_terms(self, reader: Reader, readings: Sequence[Reading],
-                      losses: Sequence[Losses], step: Step) -> Dict[str, Tensor]:
+                      losses: Sequence[Losses], step: Step) -> dict[str, Tensor]:
         """The terms of the prototypes."""
         terms, (forget, retain) = {}, losses
         if self.prototype_forget:

@@ -1,6 +1,6 @@
 """Head masking: forgetting in the last layer alone."""
 
-from typing import Sequence
+from collections.abc import Sequence
 
 from torch import nn
 

@@ -1,6 +1,6 @@
 """How much the loss depends on each parameter."""
 
-from typing import Callable, Dict, Iterable, Tuple
+from collections.abc import Callable, Iterable
 
 import torch
 from mmdet.structures import DetDataSample
@@ -12,8 +12,8 @@ from gslora_det.methods.teacher import evaluating
 from gslora_det.readers import Batch, reader_of
 
 
-def importance(detector: nn.Module, images: Iterable[Tuple[Tensor, DetDataSample]],
-               loss: Callable[[Batch], Tensor], power: int = 2) -> Dict[str, Tensor]:
+def importance(detector: nn.Module, images: Iterable[tuple[Tensor, DetDataSample]],
+               loss: Callable[[Batch], Tensor], power: int = 2) -> dict[str, Tensor]:
     """Mean over images of ``|gradient| ** power``, of every parameter that trains.
 
     Each image is a batch of its own: with power 2 and a log-likelihood this is the

@@ -1,6 +1,5 @@
 """LAF: label-agnostic forgetting (Shen et al., arXiv 2404.00506)."""
 
-from typing import Dict, Tuple
 
 from torch import Tensor, nn
 
@@ -78,7 +77,7 @@ class LAF(FineTuning):
             trained_vae(at_objects(detector, images(branch, self.num_images))[-1], self.latent,
                         self.vae_steps, self.vae_lr, self.kl) for branch in ('forget', 'retain')]
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> dict[str, Tensor]:
         """Forgetting and alignment at the places of objects, and the repair."""
         reader = reader_of(detector)
         on_forget, on_retain = reader.read(forget, retain)
@@ -96,7 +95,7 @@ class LAF(FineTuning):
         return terms
 
     def _embeddings(self, detector: nn.Module, reading: Reading,
-                    batch: Batch) -> Tuple[Tensor, Tensor]:
+                    batch: Batch) -> tuple[Tensor, Tensor]:
         """At the places that the original matches to objects: the detector's, the original's."""
         reader = reader_of(detector)
         student, taught = self.original.readings(reading, batch)

@@ -1,9 +1,9 @@
 """Linear erasure by LoRA, after which the class rows are reset."""
 
 import json
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import groupby, islice
-from typing import Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from mmdet.structures import DetDataSample
@@ -96,7 +96,7 @@ class LinearErasure(GSLoRA):
             block.layer.start(*low_rank_regression(inputs, wanted, block.layer.rank))
 
     def further_terms(self, reader: Reader, readings: Sequence[Reading],
-                      losses: Sequence[Losses], step: Step) -> Dict[str, Tensor]:
+                      losses: Sequence[Losses], step: Step) -> dict[str, Tensor]:
         """The term of erasure."""
         if not self.erase:
             return {}
@@ -120,7 +120,7 @@ class LinearErasure(GSLoRA):
             self.everywhere * distance.mean() + mean(forgotten & (matched < nothing))
             + mean(forgotten & (matched == nothing)) + self.keep * mean(kept)))
 
-    def adapter(self, detector: nn.Module) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
+    def adapter(self, detector: nn.Module) -> tuple[dict[str, Tensor], dict[str, str]]:
         """As GSLoRA, and which rows are reset."""
         tensors, facts = super().adapter(detector)
         names, reader = {m: name for name, m in detector.named_modules()}, reader_of(detector)
@@ -151,16 +151,16 @@ _OTHERS = 1 / 3
 _TOGETHER = 2**18
 
 
-def _together(images: Iterable[Tuple[Tensor, DetDataSample]]
-              ) -> Iterator[Tuple[Tensor, List[DetDataSample]]]:
+def _together(images: Iterable[tuple[Tensor, DetDataSample]]
+              ) -> Iterator[tuple[Tensor, list[DetDataSample]]]:
     """Some images of one size at once, in order, and their annotations."""
     for (height, width), same in groupby(images, lambda each: each[0].shape[-2:]):
         while some := list(islice(same, max(1, _TOGETHER // (height * width)))):
             yield torch.stack([image for image, _ in some]), [sample for _, sample in some]
 
 
-def _look(detector: nn.Module, block: Optional[EmbeddingBlock], images: Tensor,
-          samples: List[DetDataSample]) -> List[Tensor]:
+def _look(detector: nn.Module, block: EmbeddingBlock | None, images: Tensor,
+          samples: list[DetDataSample]) -> list[Tensor]:
     """What a detector makes of images, at the places at objects and at some others.
 
     Returns:

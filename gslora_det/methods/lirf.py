@@ -1,6 +1,6 @@
 """LIRF*: learning with recoverable forgetting (arXiv 2207.08224), the part that forgets."""
 
-from typing import Dict, Sequence
+from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -65,7 +65,7 @@ class LIRF(Replaying):
                 parameter.requires_grad_(False)
         super().prepare(detector, original_detector)
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> dict[str, Tensor]:
         """The four terms."""
         terms, on_retain = self.forget_terms(detector, forget, retain, self.forget_weight)
         terms['attention_loss'] = -self.weight * attention_distance(

@@ -1,6 +1,5 @@
 """LwF: learning without forgetting (Li and Hoiem, arXiv 1606.09282)."""
 
-from typing import Dict
 
 from torch import Tensor, nn
 
@@ -34,7 +33,7 @@ class LwF(Replaying):
         self.retain_weight = retain_weight
         self.temperature = temperature
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> dict[str, Tensor]:
         """The three terms."""
         terms, on_retain = self.forget_terms(detector, forget, retain)
         terms['retain_kd_loss'] = self.weight * logit_distillation_loss(

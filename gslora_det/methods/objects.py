@@ -1,7 +1,7 @@
 """What a detector makes of the objects in images."""
 
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from typing import Iterable, List, Sequence, Tuple
 
 import torch
 from mmdet.structures import DetDataSample
@@ -13,8 +13,8 @@ from gslora_det.readers import reader_of
 from gslora_det.readers.tap import inputs_of
 
 
-def at_objects(detector: nn.Module, images: Iterable[Tuple[Tensor, DetDataSample]],
-               layers: Sequence[nn.Module] = ()) -> List[Tensor]:
+def at_objects(detector: nn.Module, images: Iterable[tuple[Tensor, DetDataSample]],
+               layers: Sequence[nn.Module] = ()) -> list[Tensor]:
     """Classes and embeddings at the places that are matched to objects, of all processes.
 
     Args:

@@ -1,6 +1,5 @@
 """Random drop: a control without any training."""
 
-from typing import Optional
 
 import torch
 from torch import nn
@@ -28,7 +27,7 @@ class RandomDrop(Method):
     """
     trains = False
 
-    def __init__(self, rate: float = 0.2, seed: Optional[int] = None, **kwargs) -> None:
+    def __init__(self, rate: float = 0.2, seed: int | None = None, **kwargs) -> None:
         super().__init__(**kwargs)
         require('RandomDrop', rate=(rate, SHARE), seed=(0 if seed is None else seed, SEED))
         self.rate = rate

@@ -1,6 +1,5 @@
 """Rehearsal: train on, with retain data only."""
 
-from typing import Dict
 
 from torch import Tensor, nn
 
@@ -25,7 +24,7 @@ class RehearsalFinetune(FineTuning):
     def __init__(self, aux_losses: bool = True, **kwargs) -> None:
         super().__init__(aux_losses=aux_losses, **kwargs)
 
-    def loss(self, detector: nn.Module, forget: None, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: None, retain: Batch) -> dict[str, Tensor]:
         """The detector's own loss on the retain batch."""
         reader = reader_of(detector)
         reading, = reader.read(retain)

@@ -1,6 +1,5 @@
 """Wrong labels on purpose: what a forgotten object shall be taken for."""
 
-from typing import Optional
 
 import torch
 from mmengine.structures import InstanceData
@@ -31,7 +30,7 @@ class Relabel(Part):
         require(type(method).__name__, relabel=(how, one_of(*WAYS)))
         self.how = how
         self.retained = torch.tensor([c for c in method.retained if c not in method.missing])
-        self.sink: Optional[Tensor] = None
+        self.sink: Tensor | None = None
         method.embeds |= how == 'sink'
 
     def prepare(self, detector: nn.Module, original_detector: OriginalDetector) -> None:

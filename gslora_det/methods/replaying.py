@@ -1,6 +1,5 @@
 """What the methods share that relabel forgotten objects and replay what the original says."""
 
-from typing import Dict, Tuple
 
 from torch import Tensor, nn
 
@@ -33,7 +32,7 @@ class Replaying(FineTuning):
             Relabel(relabel, self), Original(cache_teachers, self))
 
     def forget_terms(self, detector: nn.Module, forget: Batch, retain: Batch,
-                     weight: float = 1.0) -> Tuple[Dict[str, Tensor], Reading]:
+                     weight: float = 1.0) -> tuple[dict[str, Tensor], Reading]:
         """``L_det(relabelled forget)``, and what is read of the retain batch on the way."""
         reader = reader_of(detector)
         on_forget, on_retain = reader.read(self.relabel(forget), retain)
@@ -41,7 +40,7 @@ class Replaying(FineTuning):
         return prefixed('forget_', terms, weight), on_retain
 
     def retain_terms(self, detector: nn.Module, on_retain: Reading,
-                     weight: float) -> Dict[str, Tensor]:
+                     weight: float) -> dict[str, Tensor]:
         """``L_det(retain)``."""
         terms, _ = reader_of(detector).losses(on_retain, self.aux_losses)
         return prefixed('retain_', terms, weight)

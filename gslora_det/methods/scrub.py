@@ -1,6 +1,5 @@
 """SCRUB: the student disobeys its teacher on forget data (arXiv 2302.09880)."""
 
-from typing import Dict
 
 from torch import Tensor, nn
 
@@ -52,7 +51,7 @@ class SCRUB(FineTuning):
         self.progress = 0.0
         self.original, = self.parts = Original(cache_teachers, self),
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> dict[str, Tensor]:
         """Obey on retain data; disobey on forget data, at first."""
         reader = reader_of(detector)
         on_forget, on_retain = reader.read(forget, retain)

@@ -1,6 +1,5 @@
 """SCRUB-S: SCRUB with smoothed weights (arXiv 2302.09880)."""
 
-from typing import Dict
 
 import torch
 from torch import Tensor, nn
@@ -43,7 +42,7 @@ class SCRUBS(SCRUB):
         self.mean = {name: parameter.detach().clone()
                      for name, parameter in trained_parameters(detector).items()}
 
-    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> Dict[str, Tensor]:
+    def loss(self, detector: nn.Module, forget: Batch, retain: Batch) -> dict[str, Tensor]:
         """The terms of SCRUB and the smoothing."""
         terms = super().loss(detector, forget, retain)
         distances = []

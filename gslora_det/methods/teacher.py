@@ -1,9 +1,9 @@
 """What a frozen detector says about the images of a step, and its memory."""
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
-from typing import Callable, Dict, Iterator, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @torch.no_grad()
-def quiet_reading(detector: nn.Module, batch: Batch, places: Optional[Tensor] = None) -> Reading:
+def quiet_reading(detector: nn.Module, batch: Batch, places: Tensor | None = None) -> Reading:
     """What a detector says where it is worth comparing, without dropout or gradients."""
     reader = reader_of(detector)
     with evaluating(detector):
@@ -51,12 +51,12 @@ class Teacher:
         self.share_stem = share_stem
 
     @torch.no_grad()
-    def features(self, batch: Batch) -> Tuple[Tensor, ...]:
+    def features(self, batch: Batch) -> tuple[Tensor, ...]:
         """What the teacher's own backbone and neck make of the images."""
         return reader_of(self.detector.to(batch.images.device)).features(batch.images)
 
     @torch.no_grad()
-    def __call__(self, batch: Batch, places: Optional[Tensor] = None) -> Reading:
+    def __call__(self, batch: Batch, places: Tensor | None = None) -> Reading:
         detector = self.detector.to(batch.images.device)
         if not self.share_stem or batch.features is None:
             batch = reader_of(detector).batch(batch.images, batch.data_samples)
@@ -73,7 +73,7 @@ class Step:
 
     def __init__(self, readings: Sequence[Reading], batches: Sequence[Batch]) -> None:
         self._readings, self._batches = readings, batches
-        self._said: Dict[Callable, Reading] = {}
+        self._said: dict[Callable, Reading] = {}
 
     @cached_property
     def student(self) -> Reading:
@@ -111,7 +111,7 @@ class Memory:
             raise ValueError('cache_teachers does not go with a two-stage detector, whose '
                              'places change as it trains: leave it out')
         self.run = run
-        self.seen: Dict[tuple, dict] = {}
+        self.seen: dict[tuple, dict] = {}
 
     def __call__(self, batch: Batch, places: None = None) -> Reading:
         """The reading of all images of the batch, in order."""
@@ -152,12 +152,12 @@ class Original(Part):
         self.teach = Memory(self.teacher, detector) if self.cache else self.teacher
         self.reader = reader_of(detector)
 
-    def readings(self, reading: Reading, batch: Batch) -> Tuple[Reading, Reading]:
+    def readings(self, reading: Reading, batch: Batch) -> tuple[Reading, Reading]:
         """At the same places: the student's, the teacher's."""
         taught = self.teach(batch, reading.places)
         return self.reader.at(reading, taught), taught
 
-    def retained_odds(self, reading: Reading, batch: Batch) -> Tuple[Tensor, Tensor]:
+    def retained_odds(self, reading: Reading, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log-odds of the retained classes, (images, places, classes): student's, teacher's."""
         student, taught = self.readings(reading, batch)
         return student.odds[..., self.retained], taught.odds[..., self.retained]

@@ -1,6 +1,5 @@
 """A variational autoencoder of embeddings (Kingma and Welling, arXiv 1312.6114)."""
 
-from typing import Tuple
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +26,7 @@ class VAE(nn.Module):
             nn.Linear(latent, narrow), nn.ReLU(), nn.Linear(narrow, wide), nn.ReLU(),
             nn.Linear(wide, dim))
 
-    def code(self, embeddings: Tensor) -> Tuple[Tensor, Tensor]:
+    def code(self, embeddings: Tensor) -> tuple[Tensor, Tensor]:
         """Means and logarithms of the variances, each of shape (M, latent)."""
         return self.encoder(embeddings).chunk(2, -1)
 

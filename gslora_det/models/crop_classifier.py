@@ -1,6 +1,5 @@
 """Classification of single objects: the first stage of a small detector's training."""
 
-from typing import Dict
 
 import torch.nn.functional as F
 from mmdet.registry import MODELS
@@ -28,7 +27,7 @@ class CropClassifier(BaseModel):
         self.fc = nn.Linear(in_channels, num_classes)
 
     def forward(self, inputs: Tensor, data_samples: Tensor,
-                mode: str = 'tensor') -> Dict[str, Tensor]:
+                mode: str = 'tensor') -> dict[str, Tensor]:
         """Returns the cross-entropy and the accuracy of a batch.
 
         Args:

@@ -2,9 +2,9 @@
 
 import copy
 import math
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import accumulate
-from typing import Dict, Iterator, List, Optional
 
 import torch
 import torch.nn.functional as F
@@ -43,13 +43,13 @@ class UnlearningDetector(BaseModel):
         ValueError: No reader knows the detector, or an option does not fit.
     """
 
-    def __init__(self, detector: dict, method: dict, weights: Dict[str, Tensor],
-                 original: Optional[Dict[str, Tensor]] = None) -> None:
+    def __init__(self, detector: dict, method: dict, weights: dict[str, Tensor],
+                 original: dict[str, Tensor] | None = None) -> None:
         super().__init__(dict(type='MultiBranchDataPreprocessor',
                               data_preprocessor=detector['data_preprocessor']))
-        self._seen: Optional[Dict[str, dict]] = None
+        self._seen: dict[str, dict] | None = None
         self._room = 0.0
-        self._teachers: List[nn.Module] = []
+        self._teachers: list[nn.Module] = []
         self.detector = MODELS.build(copy.deepcopy(detector))
         self.method = METHODS.build(method)
         self._check(self.method, len(method['classes']))
@@ -86,7 +86,7 @@ class UnlearningDetector(BaseModel):
                              f'place, and the class layer of {name} reads none: use GSLoRA, or '
                              "relabel='background'")
 
-    def _has_stem_of(self, original: Optional[Dict[str, Tensor]]) -> bool:
+    def _has_stem_of(self, original: dict[str, Tensor] | None) -> bool:
         """Whether an earlier task left backbone and neck alone."""
         return not original or all(
             torch.equal(value, original[name].to(value))
@@ -114,7 +114,7 @@ class UnlearningDetector(BaseModel):
             self._look_what_is_frozen()
         return self
 
-    def remember(self, seen: Dict[str, dict], room: float) -> None:
+    def remember(self, seen: dict[str, dict], room: float) -> None:
         """Lets what stands before the first layer that trains run once for an image.
 
         Args:
@@ -147,8 +147,8 @@ class UnlearningDetector(BaseModel):
         with prefix.of(inputs, data_samples) if prefix and data_samples else nullcontext():
             return self.detector(inputs, data_samples, mode)
 
-    def loss(self, inputs: Dict[str, Tensor],
-             data_samples: Dict[str, SampleList]) -> Dict[str, Tensor]:
+    def loss(self, inputs: dict[str, Tensor],
+             data_samples: dict[str, SampleList]) -> dict[str, Tensor]:
         """The method's loss terms on a pair of batches.
 
         Args:
@@ -178,8 +178,8 @@ class UnlearningDetector(BaseModel):
             prefix.seen.clear()
             prefix.limit = prefix.size = 0
 
-    def extract(self, inputs: Dict[str, Tensor],
-                data_samples: Dict[str, SampleList]) -> Dict[str, Batch]:
+    def extract(self, inputs: dict[str, Tensor],
+                data_samples: dict[str, SampleList]) -> dict[str, Batch]:
         """Runs backbone and neck once over the branches that the method looks at.
 
         They are padded to one size first. Where nothing in backbone and neck trains, no

@@ -1,6 +1,6 @@
 """How far an ONNX file's detections are from MMDet's."""
 
-from typing import Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnxruntime

@@ -1,9 +1,9 @@
 """Writing a detector as ONNX, and comparing the file with MMDet before it is kept."""
 
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import List, Optional, Sequence, Tuple
 
 import torch.nn.functional as F
 from mmengine.config import Config
@@ -32,7 +32,7 @@ def check_packages() -> None:
 
 
 def export_onnx(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
-                shape: Optional[Tuple[int, int]] = None) -> float:
+                shape: tuple[int, int] | None = None) -> float:
     """Writes a detector as ONNX, with adapters folded in and MMDet's ``predict`` inside.
 
     Args:
@@ -75,7 +75,7 @@ def export_onnx(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (
     return found
 
 
-def _images(cfg: Config, shape: Optional[Tuple[int, int]]) -> List[Tensor]:
+def _images(cfg: Config, shape: tuple[int, int] | None) -> list[Tensor]:
     """Pixels of the first validation images, each (1, 3, H, W)."""
     with quiet():
         dataset, _ = validation_set(cfg)

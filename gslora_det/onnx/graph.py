@@ -3,7 +3,6 @@
 import copy
 import io
 import warnings
-from typing import Tuple
 
 import torch
 from mmdet.structures import DetDataSample
@@ -16,7 +15,7 @@ from gslora_det.quiet import hushed_logs, quiet
 OUTPUTS = ['boxes', 'scores', 'labels']
 
 
-def sample_of(shape: Tuple[int, int]) -> DetDataSample:
+def sample_of(shape: tuple[int, int]) -> DetDataSample:
     """What a test pipeline says of an image that it leaves at its size (H, W)."""
     return DetDataSample(metainfo=dict(
         img_shape=shape, ori_shape=shape, scale_factor=(1.0, 1.0)))
@@ -30,14 +29,14 @@ class Predict(nn.Module):
         shape (tuple[int, int]): Height and width of the image.
     """
 
-    def __init__(self, detector: nn.Module, shape: Tuple[int, int]) -> None:
+    def __init__(self, detector: nn.Module, shape: tuple[int, int]) -> None:
         super().__init__()
         self.detector = detector
         # What the preprocessor says of the padded image, in plain numbers.
         self.sample, = detector.data_preprocessor(dict(
             inputs=[torch.zeros(3, *shape)], data_samples=[sample_of(shape)]))['data_samples']
 
-    def forward(self, image: Tensor) -> Tuple[Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Boxes (N, 4) as xyxy in pixels, scores (N,) and labels (N,) of (1, 3, H, W) pixels."""
         data = self.detector.data_preprocessor(dict(inputs=[image[0]], data_samples=None))
         found, = self.detector.predict(data['inputs'], [copy.deepcopy(self.sample)], rescale=False)

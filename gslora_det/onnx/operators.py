@@ -2,8 +2,9 @@
 
 import contextlib
 import sys
+from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any, Iterator, List
+from typing import Any
 from unittest import mock
 
 import mmcv.ops  # noqa: F401  (loads the modules that are looked up below)
@@ -27,7 +28,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int,
 
 
 @torch.library.custom_op('gslora_det::roi_align', mutates_args=())
-def roi_align(features: Tensor, rois: Tensor, output_size: List[int], spatial_scale: float,
+def roi_align(features: Tensor, rois: Tensor, output_size: list[int], spatial_scale: float,
               sampling_ratio: int, pool_mode: str, aligned: bool) -> Tensor:
     """mmcv's own, as one node of a trace: (n, channels, height, width)."""
     return _roi_align(features, rois, tuple(output_size), spatial_scale, sampling_ratio,

@@ -1,7 +1,7 @@
 """What a method needs to know of a detector, whatever its family."""
 
+from collections.abc import Sequence
 from itertools import takewhile
-from typing import Dict, List, Optional, Sequence, Tuple
 
 import torch
 from mmdet.structures.bbox import bbox_overlaps
@@ -33,11 +33,11 @@ class Reader:
         self.detector = detector
 
     @classmethod
-    def misses(cls, detector: nn.Module) -> Optional[str]:
+    def misses(cls, detector: nn.Module) -> str | None:
         """What the detector lacks for this reader, in a few words; None where it fits."""
         raise NotImplementedError
 
-    def read(self, *batches: Batch, places: Optional[Tensor] = None) -> List[Reading]:
+    def read(self, *batches: Batch, places: Tensor | None = None) -> list[Reading]:
         """Runs all that comes after the neck, once over all batches; one result a batch.
 
         Args:
@@ -47,7 +47,7 @@ class Reader:
         raise NotImplementedError
 
     def losses(self, reading: Reading, aux_losses: bool = False,
-               sink: Optional[Tensor] = None) -> Losses:
+               sink: Tensor | None = None) -> Losses:
         """MMDet's own loss on a batch that was read.
 
         What is unmatched and lies on an ignored object (crowds; other classes' objects where
@@ -71,19 +71,19 @@ class Reader:
         """
         return labels
 
-    def embedding_block(self) -> Optional[EmbeddingBlock]:
+    def embedding_block(self) -> EmbeddingBlock | None:
         """What makes the embeddings last, where it is known."""
         return None
 
-    def last_layers(self) -> List[nn.Module]:
+    def last_layers(self) -> list[nn.Module]:
         """The layers of :meth:`embedding_block` and the class layer behind it, where known."""
         return []
 
-    def class_layers(self) -> List[nn.Module]:
+    def class_layers(self) -> list[nn.Module]:
         """The Linear or Conv2d layers that give the logits."""
         raise NotImplementedError
 
-    def rows(self, classes: Sequence[int]) -> List[int]:
+    def rows(self, classes: Sequence[int]) -> list[int]:
         """The rows of a class layer that give these classes' logits."""
         return list(classes)
 
@@ -111,24 +111,24 @@ class Reader:
         return not self.head.loss_cls.use_sigmoid
 
     @property
-    def background(self) -> Optional[int]:
+    def background(self) -> int | None:
         """The background's row in a class layer, where the classes exclude each other."""
         return self.num_classes if self.softmax else None
 
-    def stem(self) -> List[nn.Module]:
+    def stem(self) -> list[nn.Module]:
         """What runs before the heads: backbone and neck."""
         detector = self.detector
         return [detector.backbone] + ([detector.neck] if detector.with_neck else [])
 
-    def frozen_links(self) -> List[Link]:
+    def frozen_links(self) -> list[Link]:
         """The longest chain of modules from the images on in which nothing trains."""
         return list(takewhile(lambda link: is_frozen(link.module), self.chain()))
 
-    def chain(self) -> List[Link]:
+    def chain(self) -> list[Link]:
         """Modules in the order in which they run, as far as they only read each other."""
         return [Link(part) for part in self.stem()]
 
-    def read_by(self, links: Sequence[Link]) -> Dict[str, Tensor]:
+    def read_by(self, links: Sequence[Link]) -> dict[str, Tensor]:
         """The frozen weights and statistics by which links make what they make, by name."""
         return {f'{number}.{name}': value for number, link in enumerate(links)
                 for name, value in link.module.state_dict().items()}
@@ -148,13 +148,13 @@ class Reader:
         with prefix.recalled(samples):
             return Batch(self.features(images), samples, images)
 
-    def features(self, images: Tensor) -> Tuple[Tensor, ...]:
+    def features(self, images: Tensor) -> tuple[Tensor, ...]:
         """What the stem makes of images of shape (N, 3, H, W)."""
         return self.detector.extract_feat(images)
 
 
 @torch.no_grad()
-def on_ignored(boxes: Tensor, samples: Sequence) -> Optional[Tensor]:
+def on_ignored(boxes: Tensor, samples: Sequence) -> Tensor | None:
     """Which boxes overlap an ignored object by IoU 0.5, or lie by half in a crowd, as in COCO.
 
     Args:

@@ -1,7 +1,6 @@
 """Images after backbone and neck."""
 
 from dataclasses import dataclass
-from typing import List, Optional, Tuple, Union
 
 import torch
 from torch import Tensor
@@ -17,14 +16,14 @@ class Batch:
         data_samples (list[DetDataSample]): Annotations and meta information.
         images (Tensor): The images themselves, shape (images, 3, H, W).
     """
-    features: Optional[Tuple[Tensor, ...]]
+    features: tuple[Tensor, ...] | None
     data_samples: list
     images: Tensor
 
     def __len__(self) -> int:
         return len(self.data_samples)
 
-    def pick(self, indices: Union[slice, List[int]]) -> 'Batch':
+    def pick(self, indices: slice | list[int]) -> 'Batch':
         """The batch of some of the images; a slice copies nothing."""
         chosen = range(len(self))[indices] if isinstance(indices, slice) else indices
         levels = self.features and tuple(level[indices] for level in self.features)

@@ -1,7 +1,7 @@
 """Single-stage detectors with a dense head: places are locations, or the anchors there."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Callable, Dict, List, Optional, Sequence, Type
 
 import torch
 from mmdet.models import dense_heads
@@ -27,7 +27,7 @@ class DenseReader(Reader):
         num_telling (int): Number of places to compare, as many as most of MMDet's configs
             report of an image. The background of all others would drown them in a sum.
     """
-    heads: Dict[Type[nn.Module], str] = {
+    heads: dict[type[nn.Module], str] = {
         dense_heads.RetinaHead: 'retina_cls', dense_heads.RetinaSepBNHead: 'retina_cls',
         dense_heads.FCOSHead: 'conv_cls', dense_heads.ATSSHead: 'atss_cls',
         dense_heads.GFLHead: 'gfl_cls', dense_heads.RTMDetHead: 'rtm_cls',
@@ -35,7 +35,7 @@ class DenseReader(Reader):
     num_telling = 100
 
     @classmethod
-    def misses(cls, detector: nn.Module) -> Optional[str]:
+    def misses(cls, detector: nn.Module) -> str | None:
         """A head that was tried, whose class layers alone give the logits."""
         head = getattr(detector, 'bbox_head', None)
         if not isinstance(detector, SingleStageDetector) or type(head) not in cls.heads:
@@ -51,7 +51,7 @@ class DenseReader(Reader):
             return 'a bias in the class layer'
         return None
 
-    def read(self, *batches: Batch, places: Optional[Tensor] = None) -> List[Reading]:
+    def read(self, *batches: Batch, places: Tensor | None = None) -> list[Reading]:
         """Runs the head, see :meth:`Reader.read`; it always looks at all places."""
         whole, head = join(*batches), self.head
         outputs = head(whole.features)
@@ -91,7 +91,7 @@ class DenseReader(Reader):
         return torch.cat(boxes, 1)
 
     def losses(self, reading: Reading, aux_losses: bool = False,
-               sink: Optional[Tensor] = None) -> Losses:
+               sink: Tensor | None = None) -> Losses:
         """MMDet's own loss, see :meth:`Reader.losses`.
 
         There are no other layers for ``aux_losses``, and no ``sink``: it needs embeddings.
@@ -106,7 +106,7 @@ class DenseReader(Reader):
                        for name, term in terms.items() if 'loss' in name},
                       {'': self._matched(calls, reading)})
 
-    def _reweight(self, reading: Reading) -> Optional[Callable[[int, Call], Tensor]]:
+    def _reweight(self, reading: Reading) -> Callable[[int, Call], Tensor] | None:
         """Takes ignored objects out of the loss that has a row for each place of each image."""
         boxes = reading.boxes * image_sizes(reading.samples, reading.boxes)
         rows, unmatched, done = on_ignored(boxes, reading.samples), 0, 0
@@ -141,12 +141,12 @@ class DenseReader(Reader):
         labels = labels[found]
         return Matched(logits[found, labels], labels)
 
-    def class_layers(self) -> List[nn.Module]:
+    def class_layers(self) -> list[nn.Module]:
         """One layer for all levels, or one a level."""
         layers = getattr(self.head, self.heads[type(self.head)])
         return list(layers) if isinstance(layers, nn.ModuleList) else [layers]
 
-    def rows(self, classes: Sequence[int]) -> List[int]:
+    def rows(self, classes: Sequence[int]) -> list[int]:
         """The rows of all anchors of a location."""
         anchors = self.head.prior_generator.num_base_priors[0]
         return [anchor * self.num_classes + c for anchor in range(anchors) for c in classes]

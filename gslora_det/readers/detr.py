@@ -1,10 +1,10 @@
 """The DETR family: places are queries."""
 
 import inspect
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import takewhile
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import torch
 from mmdet.models.dense_heads import DeformableDETRHead, DETRHead, DINOHead
@@ -39,7 +39,7 @@ class DETRReader(Reader):
     embeds = True
 
     @classmethod
-    def misses(cls, detector: nn.Module) -> Optional[str]:
+    def misses(cls, detector: nn.Module) -> str | None:
         """Queries that are the same for every image, or proposals of a known kind."""
         if not isinstance(detector, DetectionTransformer):
             return 'a Transformer decoder (DetectionTransformer)'
@@ -53,7 +53,7 @@ class DETRReader(Reader):
             return "the loss of MMDet's DETRHead (its own loss_by_feat)"
         return None
 
-    def chain(self) -> List[Link]:
+    def chain(self) -> list[Link]:
         """Stem and encoder, then the decoder's layers, into the first that trains."""
         detector = self.detector
         trains = {p for p in detector.parameters() if p.requires_grad}
@@ -72,7 +72,7 @@ class DETRReader(Reader):
             links += [Link(layer.self_attn), Link(layer.cross_attn)]
         return links
 
-    def read_by(self, links: Sequence[Link]) -> Dict[str, Tensor]:
+    def read_by(self, links: Sequence[Link]) -> dict[str, Tensor]:
         """Of the decoder's links, also what makes and moves their queries."""
         if len(links) <= len(self.stem()):
             return super().read_by(links)
@@ -88,7 +88,7 @@ class DETRReader(Reader):
         """Whether the queries are proposals of the encoder."""
         return _two_stages(self.detector)
 
-    def read(self, *batches: Batch, places: Optional[Tensor] = None) -> List[Reading]:
+    def read(self, *batches: Batch, places: Tensor | None = None) -> list[Reading]:
         """Runs transformer and head, see :meth:`Reader.read`.
 
         Args:
@@ -110,8 +110,8 @@ class DETRReader(Reader):
                 None if places is None else places[images], batch.data_samples, outputs))
         return readings
 
-    def _decode(self, batch: Batch, places: Optional[Tensor]
-                ) -> Tuple[dict, Optional[Tensor]]:
+    def _decode(self, batch: Batch, places: Tensor | None
+                ) -> tuple[dict, Tensor | None]:
         detector = self.detector
         if batch.features is None:
             with detector.prefix.recalled(batch.data_samples):
@@ -123,8 +123,8 @@ class DETRReader(Reader):
         queries, places = self._proposals(places, **detector.forward_encoder(**inputs))
         return detector.forward_decoder(**decoder, **queries), places
 
-    def _proposals(self, places: Optional[Tensor], memory: Tensor, memory_mask: Tensor,
-                   spatial_shapes: Tensor) -> Tuple[dict, Tensor]:
+    def _proposals(self, places: Tensor | None, memory: Tensor, memory_mask: Tensor,
+                   spatial_shapes: Tensor) -> tuple[dict, Tensor]:
         """The decoder's inputs, as ``pre_decoder`` makes them, from proposals at given places."""
         detector, layer = self.detector, self.detector.decoder.num_layers
         found, anchors = detector.gen_encoder_output_proposals(
@@ -145,7 +145,7 @@ class DETRReader(Reader):
         return dict(inputs, query=query, query_pos=query_pos), places
 
     def losses(self, reading: Reading, aux_losses: bool = False,
-               sink: Optional[Tensor] = None) -> Losses:
+               sink: Tensor | None = None) -> Losses:
         """MMDet's loss of the last decoder layer or of all, see :meth:`Reader.losses`."""
         logits, boxes, states = (part if aux_losses else part[-1:] for part in reading.outputs)
         if sink is not None:
@@ -200,7 +200,7 @@ class DETRReader(Reader):
                 found[beside] = objects.labels.to(found)[nearest[beside]]
         return labels
 
-    def embedding_block(self) -> Optional[EmbeddingBlock]:
+    def embedding_block(self) -> EmbeddingBlock | None:
         """The last decoder layer's FFN."""
         decoder = self.detector.decoder
         last = decoder.layers[-1]
@@ -210,12 +210,12 @@ class DETRReader(Reader):
             return EmbeddingBlock(self.last_layers()[-2], norms)
         return None
 
-    def last_layers(self) -> List[nn.Module]:
+    def last_layers(self) -> list[nn.Module]:
         """The last decoder layer's FFN, and its class layer."""
         ffn = self.detector.decoder.layers[-1].ffn.layers
         return [*(m for m in ffn.modules() if isinstance(m, nn.Linear)), self.class_layers()[-1]]
 
-    def class_layers(self) -> List[nn.Module]:
+    def class_layers(self) -> list[nn.Module]:
         """A layer a decoder layer, or one for all."""
         if hasattr(self.head, 'fc_cls'):
             return [self.head.fc_cls]

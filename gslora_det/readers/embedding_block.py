@@ -1,7 +1,8 @@
 """The block that makes the embeddings, ``embedding = norms(identity + layer(inputs))``."""
 
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Iterator, List, NamedTuple, Tuple
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -16,7 +17,7 @@ class EmbeddingBlock(NamedTuple):
         norms (list[nn.LayerNorm]): Run on the sum, one after another.
     """
     layer: nn.Module
-    norms: List[nn.LayerNorm]
+    norms: list[nn.LayerNorm]
 
     @contextmanager
     def watched(self) -> Iterator['Passed']:
@@ -40,9 +41,9 @@ class Passed(NamedTuple):
             is that of the embeddings, other calls of a decoder's norm of what was before them.
     """
     block: EmbeddingBlock
-    notes: List[List[Tensor]]
+    notes: list[list[Tensor]]
 
-    def layer(self) -> Tuple[Tensor, Tensor]:
+    def layer(self) -> tuple[Tensor, Tensor]:
         """What the layer was given, and by how much its output moves an embedding.
 
         Returns:

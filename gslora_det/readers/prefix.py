@@ -1,8 +1,9 @@
 """What stands before the first layer that trains runs once for an image."""
 
 import hashlib
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any, Callable, Dict, Hashable, Iterator, List, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from mmengine.utils.dl_utils.parrots_wrapper import _BatchNorm
@@ -38,7 +39,7 @@ class _Made(Exception):
     """All that a prefix asks for is made."""
 
 
-def by_file(sample: Any) -> Optional[tuple]:
+def by_file(sample: Any) -> tuple | None:
     """By what an image is known that looks the same every time; None where it has no file."""
     if 'img_path' in sample:
         return sample.img_path, tuple(sample.img_shape), tuple(sample.batch_input_shape)
@@ -63,14 +64,14 @@ class FrozenPrefix:
         size (int): Bytes that are remembered.
     """
 
-    def __init__(self, reader: Any, limit: float, seen: Optional[Dict[tuple, list]] = None,
-                 links: Optional[List[Link]] = None,
+    def __init__(self, reader: Any, limit: float, seen: dict[tuple, list] | None = None,
+                 links: list[Link] | None = None,
                  key: Callable[[Any], Hashable] = by_file) -> None:
         self.reader = reader
         self.key = key
-        self.links: List[Link] = reader.frozen_links() if links is None else links
+        self.links: list[Link] = reader.frozen_links() if links is None else links
         self.limit = limit
-        self.seen: Dict[tuple, list] = {} if seen is None else seen
+        self.seen: dict[tuple, list] = {} if seen is None else seen
         self.size = sum(map(_bytes, self.seen.values()))
 
     @property
@@ -87,7 +88,7 @@ class FrozenPrefix:
         """Whether links of the detector's head are remembered, too."""
         return len(self.links) > len(self.reader.stem())
 
-    def recalled_by(self, other: Any, digest: str) -> Optional['FrozenPrefix']:
+    def recalled_by(self, other: Any, digest: str) -> 'FrozenPrefix | None':
         """A prefix that gives another detector what this one remembers, if it makes the same.
 
         Args:
@@ -142,9 +143,9 @@ class FrozenPrefix:
         return True
 
     @torch.no_grad()
-    def _run(self, images: Tensor, samples: list) -> List[Any]:
+    def _run(self, images: Tensor, samples: list) -> list[Any]:
         """What each link makes of images."""
-        made: List[Any] = [None] * len(self.links)
+        made: list[Any] = [None] * len(self.links)
 
         def note(number: int) -> Callable:
             def hook(module: nn.Module, args: tuple, outputs: Any) -> None:

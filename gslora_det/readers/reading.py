@@ -1,8 +1,9 @@
 """What a detector says of a batch, and what its head matched."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Dict, NamedTuple, Optional, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -30,9 +31,9 @@ class Reading:
     """
     logits: Tensor
     softmax: bool
-    boxes: Optional[Tensor] = None
-    embeddings: Optional[Tensor] = None
-    places: Optional[Tensor] = None
+    boxes: Tensor | None = None
+    embeddings: Tensor | None = None
+    places: Tensor | None = None
     samples: Sequence = ()
     outputs: Any = None
 
@@ -47,7 +48,7 @@ class Reading:
 
 def joined(readings: Sequence[Reading]) -> Reading:
     """One reading of all images, without what losses are made of."""
-    def cat(name: str) -> Optional[Tensor]:
+    def cat(name: str) -> Tensor | None:
         parts = [getattr(reading, name) for reading in readings]
         return None if parts[0] is None else torch.cat(parts)
 
@@ -65,7 +66,7 @@ class Matched(NamedTuple):
     """
     odds: Tensor
     labels: Tensor
-    embeddings: Optional[Tensor] = None
+    embeddings: Tensor | None = None
 
 
 class Losses(NamedTuple):
@@ -76,11 +77,11 @@ class Losses(NamedTuple):
         matched (dict[str, Matched]): What each ``loss_cls`` is of, by what stands before that
             name: nothing, or the decoder layer or stage, such as ``'d0.'`` and ``'s1.'``.
     """
-    terms: Dict[str, Tensor]
-    matched: Dict[str, Matched]
+    terms: dict[str, Tensor]
+    matched: dict[str, Matched]
 
 
-def prefixed(prefix: str, terms: Dict[str, Tensor], weight: float = 1.0) -> Dict[str, Tensor]:
+def prefixed(prefix: str, terms: dict[str, Tensor], weight: float = 1.0) -> dict[str, Tensor]:
     """Weighted terms under longer names: ``d0.loss_cls`` becomes ``d0.{prefix}loss_cls``."""
     named = {}
     for name, term in terms.items():

@@ -1,9 +1,9 @@
 """Two-stage detectors: places are regions of interest."""
 
 import copy
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import Iterator, List, Optional, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -37,7 +37,7 @@ class RoIReader(Reader):
     embeds = True
 
     @classmethod
-    def misses(cls, detector: nn.Module) -> Optional[str]:
+    def misses(cls, detector: nn.Module) -> str | None:
         """A RoI head that was tried, and a softmax."""
         if not (isinstance(detector, TwoStageDetector) and detector.with_rpn
                 and detector.with_roi_head):
@@ -59,10 +59,10 @@ class RoIReader(Reader):
         return self._heads[-1]
 
     @property
-    def _heads(self) -> List[nn.Module]:
+    def _heads(self) -> list[nn.Module]:
         return _stages(self.detector.roi_head.bbox_head)
 
-    def read(self, *batches: Batch, places: Optional[Tensor] = None) -> List[Reading]:
+    def read(self, *batches: Batch, places: Tensor | None = None) -> list[Reading]:
         """Runs RPN and box heads, see :meth:`Reader.read`.
 
         Args:
@@ -102,7 +102,7 @@ class RoIReader(Reader):
         return torch.stack([torch.cat([boxes, image.expand(most - len(boxes), 4)])
                             for boxes, image in zip(found, images)])
 
-    def _look(self, stage: int, features: Tuple[Tensor, ...], boxes: Tensor) -> List[Tensor]:
+    def _look(self, stage: int, features: tuple[Tensor, ...], boxes: Tensor) -> list[Tensor]:
         """Logits, regression and embeddings at boxes, each of shape (images, places, ...)."""
         roi_head = self.detector.roi_head
         which = [stage] if isinstance(roi_head, CascadeRoIHead) else []
@@ -112,7 +112,7 @@ class RoIReader(Reader):
                 for part in (said['cls_score'], said['bbox_pred'], vectors[-1])]
 
     def losses(self, reading: Reading, aux_losses: bool = False,
-               sink: Optional[Tensor] = None) -> Losses:
+               sink: Tensor | None = None) -> Losses:
         """MMDet's loss of the RPN and all stages, the last first; see :meth:`Reader.losses`."""
         batch, heads, roi_head = reading.outputs, self._heads, self.detector.roi_head
         detector = copy.copy(self.detector)  # of the same modules
@@ -158,18 +158,18 @@ class RoIReader(Reader):
             labels.append(found.masked_fill(overlap < 0.5, self.num_classes))
         return torch.stack(labels)
 
-    def class_layers(self) -> List[nn.Module]:
+    def class_layers(self) -> list[nn.Module]:
         """A layer a stage."""
         return [head.fc_cls for head in self._heads]
 
 
-def _stages(part: nn.Module) -> List[nn.Module]:
+def _stages(part: nn.Module) -> list[nn.Module]:
     return list(part) if isinstance(part, nn.ModuleList) else [part]
 
 
 @contextmanager
 def _heard(head: nn.Module, extractor: nn.Module, samples: Sequence
-           ) -> Iterator[Tuple[List[Call], List[Tensor]]]:
+           ) -> Iterator[tuple[list[Call], list[Tensor]]]:
     """Within the block, notes the calls of a class loss and what its logits are of.
 
     Background on ignored objects has no weight in it.

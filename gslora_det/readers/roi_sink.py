@@ -1,7 +1,7 @@
 """One class more in a RoI head, for its loss alone."""
 
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F

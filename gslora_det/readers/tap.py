@@ -1,7 +1,8 @@
 """Listening to what modules are handed, above all a head's classification loss."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Callable, Iterator, List, NamedTuple, Optional
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -17,12 +18,12 @@ class Call(NamedTuple):
     """
     logits: Tensor
     target: Tensor
-    weight: Optional[Tensor]
+    weight: Tensor | None
 
 
 @contextmanager
-def tapped(loss: nn.Module, reweight: Optional[Callable[[int, Call], Optional[Tensor]]] = None
-           ) -> Iterator[List[Call]]:
+def tapped(loss: nn.Module, reweight: Callable[[int, Call], Tensor | None] | None = None
+           ) -> Iterator[list[Call]]:
     """Within the block, notes all calls of a loss.
 
     Args:
@@ -30,7 +31,7 @@ def tapped(loss: nn.Module, reweight: Optional[Callable[[int, Call], Optional[Te
         reweight (callable, optional): Gives the weights to use instead, for the number of the
             call and the call.
     """
-    calls: List[Call] = []
+    calls: list[Call] = []
 
     def listen(_: nn.Module, args: tuple, kwargs: dict):
         kwargs = dict(zip(('pred', 'target', 'weight'), args), **kwargs)
@@ -50,8 +51,8 @@ def tapped(loss: nn.Module, reweight: Optional[Callable[[int, Call], Optional[Te
 
 
 @contextmanager
-def inputs_of(module: nn.Module, position: int = 0) -> Iterator[List[Tensor]]:
+def inputs_of(module: nn.Module, position: int = 0) -> Iterator[list[Tensor]]:
     """Within the block, notes one argument of all calls of a module."""
-    notes: List[Tensor] = []
+    notes: list[Tensor] = []
     with module.register_forward_pre_hook(lambda _, args: notes.append(args[position])):
         yield notes

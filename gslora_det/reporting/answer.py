@@ -1,6 +1,5 @@
 """An answer of the report's first screen, and the conventions by which it is given."""
 
-from __future__ import annotations
 
 from typing import NamedTuple
 

@@ -1,6 +1,5 @@
 """Can the forgotten classes be brought back? The answer of the first screen."""
 
-from __future__ import annotations
 
 from gslora_det.evaluation import (
     LEAST_AP,

@@ -1,6 +1,5 @@
 """AP of each erased set of classes, in the original and after every later task."""
 
-from __future__ import annotations
 
 from typing import NamedTuple
 

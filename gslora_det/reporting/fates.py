@@ -1,6 +1,5 @@
 """The fates of the objects in the validation images: counts, sentences, a table."""
 
-from __future__ import annotations
 
 from typing import NamedTuple
 

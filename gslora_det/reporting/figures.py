@@ -1,6 +1,5 @@
 """The report's plots as inline SVG whose colours follow the page, light or dark."""
 
-from __future__ import annotations
 
 import io
 import math

@@ -1,6 +1,5 @@
 """What became of the objects in the validation images, counted and in pictures."""
 
-from __future__ import annotations
 
 import base64
 import io

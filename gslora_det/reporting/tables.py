@@ -2,7 +2,7 @@
 
 import csv
 import io
-from typing import Iterable, List
+from collections.abc import Iterable
 
 from rich import box
 from rich.console import Console
@@ -37,7 +37,7 @@ LEGEND = ('AP is COCO AP@[.50:.95] with 100 detections an image; AP, H and ratio
           '—: nothing to measure or to compare with.')
 
 
-def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
+def markdown_table(titles: list[str], rows: Iterable[list[str]]) -> str:
     """A Markdown table of cells that are text already; all columns but the first are
     numbers and stand to the right. A ``|`` in a cell is escaped."""
     lines = [titles, ['---'] + ['---:'] * (len(titles) - 1), *rows]
@@ -45,7 +45,7 @@ def markdown_table(titles: List[str], rows: Iterable[List[str]]) -> str:
     return ''.join(f'| {" | ".join(line)} |\n' for line in lines)
 
 
-def csv_table(rows: List[dict], keys: Iterable[str] = ()) -> str:
+def csv_table(rows: list[dict], keys: Iterable[str] = ()) -> str:
     """Rows of one kind as CSV, under a line of their keys; ``keys`` are those of no rows."""
     text, keys = io.StringIO(), [*(rows[0] if rows else keys)]
     if keys:

@@ -1,6 +1,5 @@
 """The verdict on a sequence in plain words: what is left, what was lost, does it stay so?"""
 
-from __future__ import annotations
 
 from typing import NamedTuple
 

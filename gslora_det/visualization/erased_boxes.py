@@ -1,6 +1,5 @@
 """Pictures of one image: before | now | ground truth."""
 
-from __future__ import annotations
 
 import math
 from collections import Counter

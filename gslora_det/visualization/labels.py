@@ -1,6 +1,5 @@
 """Labels of boxes: their words, and places where they hide no other label."""
 
-from __future__ import annotations
 
 import math
 from collections.abc import Sequence

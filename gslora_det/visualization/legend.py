@@ -1,6 +1,5 @@
 """What the marks of a picture mean, in the picture."""
 
-from __future__ import annotations
 
 from collections.abc import Collection
 

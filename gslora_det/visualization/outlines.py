@@ -1,6 +1,5 @@
 """Outlines of boxes that show on any background."""
 
-from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple

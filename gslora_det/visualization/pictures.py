@@ -1,6 +1,6 @@
 import os
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -8,7 +8,7 @@ from PIL import Image
 from gslora_det.files import atomic_write
 
 
-def write_picture(picture: np.ndarray, folder: Union[str, Path], image: str, dataset: Any) -> Path:
+def write_picture(picture: np.ndarray, folder: str | Path, image: str, dataset: Any) -> Path:
     """Writes the picture of a validation image as PNG, atomically.
 
     It is named as the image below the data set's folder of images: ``video1/0001.jpg``

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from pathlib import Path
-from typing import Dict, Tuple, Union
 
 import torch
 from safetensors.torch import save
@@ -20,8 +19,8 @@ ADAPTER_FORMAT = '2'  # from which on an adapter names its weights
 FACTS = ('task', 'forgotten', 'old', 'original')
 
 
-def save_adapter(state: Dict[str, Tensor], path: Union[str, Path],
-                 metadata: Dict[str, str]) -> None:
+def save_adapter(state: dict[str, Tensor], path: str | Path,
+                 metadata: dict[str, str]) -> None:
     """Writes an adapter (``lora_A`` and ``lora_B``) as ``.safetensors``, atomically.
 
     ``.safetensors`` has no checksum, so one of its content goes into its metadata.
@@ -32,12 +31,12 @@ def save_adapter(state: Dict[str, Tensor], path: Union[str, Path],
     write_file(path, content)
 
 
-def weights_digest(state: Dict[str, Tensor]) -> str:
+def weights_digest(state: dict[str, Tensor]) -> str:
     """A SHA-256 of weights by name: the same in whatever file, and on whatever device."""
     return _digest({key: value.detach().cpu().contiguous() for key, value in state.items()}, {})
 
 
-def load_adapter(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
+def load_adapter(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Reads an adapter: its tensors by name, and its metadata.
 
     Raises:
@@ -56,7 +55,7 @@ def load_adapter(path: Union[str, Path]) -> Tuple[Dict[str, Tensor], Dict[str, s
     return state, metadata
 
 
-def _digest(state: Dict[str, Tensor], metadata: Dict[str, str]) -> str:
+def _digest(state: dict[str, Tensor], metadata: dict[str, str]) -> str:
     """A hash of tensors and metadata, whatever their order."""
     digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for key, value in sorted(state.items()):

@@ -6,9 +6,10 @@ Nothing here ever unpickles freely: files are read as ``.safetensors``, or as ``
 
 import collections
 import io
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple, Union
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -20,7 +21,7 @@ from gslora_det.weights.unpickling import CheckpointError, unpickle
 from gslora_det.weights.writable import finite_copies, one_by_one, plain
 
 
-def read_checkpoint(source: Union[str, Path], map_location: Any = 'cpu') -> Dict[str, Any]:
+def read_checkpoint(source: str | Path, map_location: Any = 'cpu') -> dict[str, Any]:
     """Reads a whole checkpoint safely.
 
     Args:
@@ -41,7 +42,7 @@ def read_checkpoint(source: Union[str, Path], map_location: Any = 'cpu') -> Dict
     return content
 
 
-def read_meta(source: Union[str, Path]) -> Dict[str, Any]:
+def read_meta(source: str | Path) -> dict[str, Any]:
     """What a checkpoint says about itself.
 
     Raises:
@@ -54,7 +55,7 @@ def read_meta(source: Union[str, Path]) -> Dict[str, Any]:
     return meta
 
 
-def read_safetensors(path: Path) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a ``.safetensors`` file by name, and its metadata.
 
     Raises:
@@ -68,7 +69,7 @@ def read_safetensors(path: Path) -> Tuple[Dict[str, Tensor], Dict[str, str]]:
         raise CheckpointError(f'{path} is missing or damaged: {error}') from None
 
 
-def read_weights(source: Union[str, Path]) -> Dict[str, Tensor]:
+def read_weights(source: str | Path) -> dict[str, Tensor]:
     """Reads the weights of a checkpoint, by parameter name.
 
     Raises:
@@ -89,7 +90,7 @@ def read_weights(source: Union[str, Path]) -> Dict[str, Tensor]:
     return dict(state)
 
 
-def load_weights(module: nn.Module, source: Union[str, Path, Dict[str, Tensor]],
+def load_weights(module: nn.Module, source: str | Path | dict[str, Tensor],
                  created: Sequence[str] = ()) -> None:
     """Loads weights strictly: all of them, or nothing.
 
@@ -124,7 +125,7 @@ def _listed(keys: Sequence[str]) -> str:
     return ', '.join(keys[:5]) + more
 
 
-def save_weights(state: Dict[str, Tensor], path: Union[str, Path], meta: dict,
+def save_weights(state: dict[str, Tensor], path: str | Path, meta: dict,
                  half: bool = False) -> None:
     """Writes a plain MMDet checkpoint, atomically.
 

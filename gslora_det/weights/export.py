@@ -2,8 +2,8 @@
 
 import copy
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence, Tuple
 
 import torch
 from mmdet.registry import DATASETS, MODELS
@@ -42,7 +42,7 @@ def export(cfg: Config, weights: str, out: str, adapters: Sequence[str] = (),
     save_weights(detector.state_dict(), out, meta, half)
 
 
-def merged(cfg: Config, weights: str, adapters: Sequence[str] = ()) -> Tuple[nn.Module, dict]:
+def merged(cfg: Config, weights: str, adapters: Sequence[str] = ()) -> tuple[nn.Module, dict]:
     """A plain detector with adapters folded in, and what a checkpoint of it says of itself.
 
     What is said of its task is what the last adapter says, or the weights without any.

@@ -1,7 +1,7 @@
 """Puts this package's reading and writing of checkpoints in the place of MMEngine's own."""
 
 from pathlib import Path
-from typing import Any, Union
+from typing import Any
 
 from mmengine.fileio import LocalBackend
 from mmengine.runner import checkpoint as mmengine_checkpoint
@@ -39,7 +39,7 @@ def install_safe_loader() -> None:
 
 def install_atomic_writer() -> None:
     """Makes MMEngine write checkpoints atomically: a killed run leaves no half of one."""
-    def put(self: LocalBackend, obj: bytes, filepath: Union[str, Path]) -> None:
+    def put(self: LocalBackend, obj: bytes, filepath: str | Path) -> None:
         write_file(filepath, obj)
 
     LocalBackend.put = put

@@ -6,7 +6,6 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Optional, Union
 from urllib.parse import urlparse
 
 import torch
@@ -15,11 +14,11 @@ from gslora_det.files import BROUGHT, atomic_write, folder_lock
 from gslora_det.weights.unpickling import CheckpointError
 
 
-def _is_url(source: Union[str, Path]) -> bool:
+def _is_url(source: str | Path) -> bool:
     return re.match('https?://', str(source)) is not None
 
 
-def local_path(source: Union[str, Path]) -> Path:
+def local_path(source: str | Path) -> Path:
     """Where the file behind a path or URL is, or would be after its download.
 
     Where there is no file of that path, it may name one that the package brings, such as
@@ -35,13 +34,13 @@ def local_path(source: Union[str, Path]) -> Path:
     return Path(torch.hub.get_dir()) / 'checkpoints' / name
 
 
-def _digest_in(name: str) -> Optional[str]:
+def _digest_in(name: str) -> str | None:
     """The begin of the SHA-256 that a published file has in its name."""
     found = re.search(r'-([0-9a-f]{8,})\.', name)
     return found and found.group(1)
 
 
-def fetch(source: Union[str, Path]) -> Path:
+def fetch(source: str | Path) -> Path:
     """The file behind a path or URL; a URL is downloaded once, by one process at a time.
 
     Raises:
@@ -56,12 +55,12 @@ def fetch(source: Union[str, Path]) -> Path:
     return path
 
 
-def exists(source: Union[str, Path]) -> bool:
+def exists(source: str | Path) -> bool:
     """Whether there is a file, or a URL that may be downloaded."""
     return isinstance(source, (str, Path)) and (_is_url(source) or local_path(source).is_file())
 
 
-def check_exists(source: Union[str, Path]) -> None:
+def check_exists(source: str | Path) -> None:
     """Refuses a path to nothing, before any work.
 
     Raises:
@@ -81,7 +80,7 @@ def _download(url: str, path: Path) -> None:
                               f'hand and put it at {path}') from None
 
 
-def last_checkpoint(folder: Path) -> Optional[str]:
+def last_checkpoint(folder: Path) -> str | None:
     """The newest checkpoint that a run has written to its folder."""
     found = sorted((path for kind in ('iter', 'epoch') for path in folder.glob(f'{kind}_*.pth')),
                    key=os.path.getmtime)

@@ -2,7 +2,7 @@
 
 import contextlib
 import itertools
-from typing import Sequence
+from collections.abc import Sequence
 
 from gslora_det.weights.unpickling import CheckpointError
 from gslora_det.weights.writable import plain

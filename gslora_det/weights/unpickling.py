@@ -4,7 +4,7 @@ import pickle
 import re
 import zipfile
 from pathlib import Path
-from typing import IO, Any, List, Union
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -62,7 +62,7 @@ def _qualified(kind: type) -> str:
     return f'{kind.__module__}.{kind.__qualname__}'
 
 
-def _harmless() -> List[Any]:
+def _harmless() -> list[Any]:
     """What MMEngine's own checkpoints hold beside tensors and plain types."""
     # Reached through what NumPy itself pickles; NumPy 1 and 2 name their modules differently.
     functions = np.zeros(0).__reduce__()[0], np.float64(0).__reduce__()[0]
@@ -75,7 +75,7 @@ def _harmless() -> List[Any]:
     ]
 
 
-def unpickle(file: Union[Path, IO[bytes]], map_location: Any) -> Any:
+def unpickle(file: Path | IO[bytes], map_location: Any) -> Any:
     """What ``torch.save`` wrote to a file or stream, with an allow-list of classes.
 
     Args:

@@ -1,8 +1,9 @@
 """What goes into a file of weights: finite tensors, and facts of plain types."""
 
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable, Dict, Union
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,7 +11,7 @@ from torch import Tensor
 from gslora_det.weights.unpickling import CheckpointError
 
 
-def finite_copies(state: Dict[str, Tensor], path: Union[str, Path]) -> Dict[str, Tensor]:
+def finite_copies(state: dict[str, Tensor], path: str | Path) -> dict[str, Tensor]:
     """Finite copies on the CPU.
 
     Copies, because a view would take the whole storage behind it into the file. What is one
@@ -23,9 +24,9 @@ def finite_copies(state: Dict[str, Tensor], path: Union[str, Path]) -> Dict[str,
         memory_format=torch.contiguous_format))
 
 
-def one_by_one(state: Dict[str, Tensor], change: Callable[[Tensor], Tensor]) -> Dict[str, Tensor]:
+def one_by_one(state: dict[str, Tensor], change: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
     """Changes each tensor once, under all the names that it has."""
-    changed: Dict[tuple, Tensor] = {}
+    changed: dict[tuple, Tensor] = {}
     for value in state.values():
         if _identity(value) not in changed:
             changed[_identity(value)] = change(value)

@@ -1,5 +1,5 @@
 import math
-from typing import Dict, Optional, Sequence
+from collections.abc import Sequence
 
 from mmdet.registry import HOOKS
 from mmengine.dist import all_gather_object, is_main_process
@@ -17,17 +17,17 @@ class DetectionsHook(Hook):
         score_thr (float): Only detections with a score above it are kept.
     """
 
-    def __init__(self, images: Optional[Sequence[int]] = None, score_thr: float = 0.0) -> None:
+    def __init__(self, images: Sequence[int] | None = None, score_thr: float = 0.0) -> None:
         self.images = None if images is None else set(images)
         self.score_thr = score_thr
-        self._found: Dict[str, dict] = {}
+        self._found: dict[str, dict] = {}
 
     def after_val_iter(self, runner: Runner, batch_idx: int, data_batch=None, outputs=()) -> None:
         for sample in outputs:
             if self.images is None or sample.img_id in self.images:
                 self._found[str(sample.img_id)] = self._kept(sample.pred_instances)
 
-    def _kept(self, found) -> Dict[str, list]:
+    def _kept(self, found) -> dict[str, list]:
         # A broken detector's boxes may be NaN, which no file and no picture takes.
         rows = [row for row in zip(found.bboxes.tolist(), found.scores.tolist(),
                                    found.labels.tolist())
@@ -42,7 +42,7 @@ class DetectionsHook(Hook):
         if is_main_process():
             self.look_at(runner, found)
 
-    def look_at(self, runner: Runner, found: Dict[str, dict]) -> None:
+    def look_at(self, runner: Runner, found: dict[str, dict]) -> None:
         """Called once an evaluation is over, in the main process.
 
         Args:
@@ -65,6 +65,6 @@ class KeepDetectionsHook(DetectionsHook):
         super().__init__(**kwargs)
         self.file = file
 
-    def look_at(self, runner: Runner, found: Dict[str, dict]) -> None:
+    def look_at(self, runner: Runner, found: dict[str, dict]) -> None:
         """Writes the file."""
         write_json(self.file, found)

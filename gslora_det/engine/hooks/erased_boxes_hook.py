@@ -1,5 +1,5 @@
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Dict, Sequence
 
 import mmcv
 from mmdet.registry import HOOKS
@@ -29,13 +29,13 @@ class ErasedBoxesHook(DetectionsHook):
     """
 
     def __init__(self, images: Sequence[int], predictions: str, out_dir: str,
-                 split: Dict[str, Sequence[str]], score_thr: float = 0.3) -> None:
+                 split: dict[str, Sequence[str]], score_thr: float = 0.3) -> None:
         super().__init__(images, score_thr)
         self.predictions = predictions
         self.out_dir = out_dir
         self.split = split
 
-    def look_at(self, runner: Runner, found: Dict[str, dict]) -> None:
+    def look_at(self, runner: Runner, found: dict[str, dict]) -> None:
         """Draws the images."""
         before = read_json(self.predictions)
         dataset = runner.val_dataloader.dataset

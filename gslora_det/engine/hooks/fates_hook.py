@@ -1,5 +1,5 @@
+from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Dict, Sequence
 
 from mmdet.registry import HOOKS
 from mmengine.runner import Runner
@@ -32,15 +32,15 @@ class FatesHook(DetectionsHook):
         counts (dict): By score threshold as text, see :func:`gslora_det.evaluation.found_again`.
     """
 
-    def __init__(self, predictions: str, split: Dict[str, Sequence[str]],
+    def __init__(self, predictions: str, split: dict[str, Sequence[str]],
                  score_thrs: Sequence[float]) -> None:
         super().__init__(score_thr=min(score_thrs))
         self.predictions = predictions
         self.split = split
         self.score_thrs = score_thrs
-        self.counts: Dict[str, dict] = {}
+        self.counts: dict[str, dict] = {}
 
-    def look_at(self, runner: Runner, found: Dict[str, dict]) -> None:
+    def look_at(self, runner: Runner, found: dict[str, dict]) -> None:
         """Counts, image by image."""
         before = read_json(self.predictions)
         dataset = runner.val_dataloader.dataset
@@ -57,6 +57,6 @@ class FatesHook(DetectionsHook):
             self.counts[f'{score_thr:g}'] = found_again(fates, roles)
 
 
-def detections(kept: Dict[str, list]) -> Detections:
+def detections(kept: dict[str, list]) -> Detections:
     """The detections of an image that a :class:`DetectionsHook` has kept."""
     return Detections.of(SimpleNamespace(**kept))

@@ -1,4 +1,3 @@
-from typing import Dict, Optional
 
 import torch
 from mmdet.registry import HOOKS
@@ -19,7 +18,7 @@ class FiniteHook(Hook):
     """
 
     def after_train_iter(self, runner: Runner, batch_idx: int, data_batch=None,
-                         outputs: Optional[Dict[str, Tensor]] = None) -> None:
+                         outputs: dict[str, Tensor] | None = None) -> None:
         model = unwrapped(runner.model)
         values = {name: value.detach().float() for name, value in outputs.items()
                   if name != 'loss'}

@@ -1,4 +1,4 @@
-from typing import Iterator, Optional, Tuple
+from collections.abc import Iterator
 
 from mmdet.registry import HOOKS
 from mmdet.structures import DetDataSample
@@ -22,7 +22,7 @@ class MethodHook(Hook):
     """
     priority = 'VERY_HIGH'  # what others measure after a step is what the method made of it
 
-    def __init__(self, most_images: Optional[int] = None) -> None:
+    def __init__(self, most_images: int | None = None) -> None:
         self.most_images = most_images
         self.images_measured = 0
 
@@ -31,7 +31,7 @@ class MethodHook(Hook):
             return
         model, most = unwrapped(runner.model), self.most_images
 
-        def images(branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
+        def images(branch: str, number: int) -> Iterator[tuple[Tensor, DetDataSample]]:
             for each in _images(runner, branch, number if most is None else min(number, most)):
                 self.images_measured += 1
                 yield each
@@ -55,7 +55,7 @@ class MethodHook(Hook):
         self.images_measured = checkpoint['images_measured']
 
 
-def _images(runner: Runner, branch: str, number: int) -> Iterator[Tuple[Tensor, DetDataSample]]:
+def _images(runner: Runner, branch: str, number: int) -> Iterator[tuple[Tensor, DetDataSample]]:
     """Single images of a branch, at most so many and each once.
 
     From a loader of their own: training's is not advanced.

@@ -1,4 +1,4 @@
-from typing import Callable
+from collections.abc import Callable
 
 from mmdet.registry import HOOKS
 from mmengine.hooks import Hook
