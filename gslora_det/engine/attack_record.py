@@ -8,7 +8,7 @@ from gslora_det.files import read_json
 
 FILE_NAME = 'attacks.json'
 FORMAT_VERSION = 1
-_TEXTS = ('attack', 'setting', 'detector', 'x_title', 'measures')
+_TEXTS = ('attack', 'setting', 'detector', 'title', 'x_title', 'measures')
 
 
 def read_attacks(work_dir: Path) -> dict | None:
@@ -56,7 +56,7 @@ def _is_entry(entry: Any) -> bool:
     return (isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in _TEXTS)
             and all(isinstance(entry.get(key), int) for key in ('task', 'seed'))
             and _is_number(entry.get('chance'))
-            and isinstance(entry.get('finds_hidden'), bool)
+            and all(isinstance(entry.get(key), bool) for key in ('finds_hidden', 'needs_original'))
             and isinstance(entry.get('curve'), list)
             and all(isinstance(point, dict) and _is_number(point.get('x'))
                     and _is_number(point.get(entry['measures'])) for point in entry['curve']))

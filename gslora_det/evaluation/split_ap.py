@@ -1,12 +1,12 @@
 """AP of any set of classes, read from one finished COCO evaluation."""
 
 
-import contextlib
 import copy
-import io
 from collections.abc import Iterable
 
 import numpy as np
+
+from gslora_det.quiet import quiet
 
 PROTOCOLS = ('full', 'reference')
 
@@ -86,7 +86,7 @@ def _narrowed(coco_eval, columns: list, cat_ids: list, max_dets: int | None):
     params.maxDets = [params.maxDets[_max_dets_index(params, max_dets)]]
     # accumulate() reads the layout of the list from `_paramsEval`.
     narrowed.params = narrowed._paramsEval = params
-    with contextlib.redirect_stdout(io.StringIO()):
+    with quiet():
         narrowed.accumulate()
     return narrowed
 

@@ -1,8 +1,6 @@
 """MMDetection's COCO metric with the AP of each class split and H."""
 
 
-import contextlib
-import io
 import os.path as osp
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -24,6 +22,7 @@ from gslora_det.evaluation.coco_backends import (
 )
 from gslora_det.evaluation.measures import h_mean
 from gslora_det.evaluation.split_ap import PROTOCOLS, class_ap, mean_precision, split_ap
+from gslora_det.quiet import quiet
 
 # The order of `COCOeval.stats` under MMDetection's names.
 STATS = ('mAP', 'mAP_50', 'mAP_75', 'mAP_s', 'mAP_m', 'mAP_l',
@@ -61,7 +60,7 @@ class SplitCocoMetric(CocoMetric):
     def __init__(self, *args, splits: Mapping[str, Sequence[str]] | None = None,
                  original: Mapping[str, float | None] | None = None,
                  backend: str | None = None, **kwargs):
-        with _quiet():
+        with quiet():
             super().__init__(*args, **kwargs)
         if self._coco_api is not None:
             number_annotations(self._coco_api)
@@ -117,7 +116,7 @@ class SplitCocoMetric(CocoMetric):
         Returns:
             Metric name (without prefix) to value.
         """
-        # A logger born inside `_quiet` would stay silent for ever.
+        # A logger born inside `quiet` would stay silent for ever.
         MMLogger.get_current_instance()
         if self.format_only:
             return super().compute_metrics(results)
@@ -128,7 +127,7 @@ class SplitCocoMetric(CocoMetric):
                 continue
             try:
                 self.metrics = [metric]
-                with _quiet():
+                with quiet():
                     values.update(super().compute_metrics(results))
             finally:
                 self.metrics = metrics
@@ -140,7 +139,7 @@ class SplitCocoMetric(CocoMetric):
         unknown = [name for name in names if name not in STATS]
         if unknown:
             raise KeyError(f'metric item "{unknown[0]}" is not supported')
-        with _quiet():
+        with quiet():
             coco_eval = self._evaluate_boxes(results, any('_' + size in name for name in names
                                                           for size in 'sml'))
         values = {f'bbox_{name}': float(coco_eval.stats[STATS.index(name)]) for name in names}
@@ -229,11 +228,6 @@ class SplitCocoMetric(CocoMetric):
         """Class name to category id of the annotation file."""
         categories = self._coco_api.load_cats(self.cat_ids)
         return {category['name']: category['id'] for category in categories}
-
-
-def _quiet():
-    """Swallow what pycocotools prints."""
-    return contextlib.redirect_stdout(io.StringIO())
 
 
 def _number(value: float | None) -> float:

@@ -46,12 +46,11 @@ class SCRUBS(SCRUB):
         """The terms of SCRUB and the smoothing."""
         terms = super().loss(detector, forget, retain)
         distances = []
-        for name, parameter in detector.named_parameters():
-            if name in self.mean:
-                self.mean[name] = self.mean[name].to(parameter.device)
-                # The gradient of a norm is not defined at 0, where training starts.
-                distances.append((parameter - self.mean[name]).square().sum().clamp(
-                    min=1e-12).sqrt())
+        for name, parameter in trained_parameters(detector).items():
+            self.mean[name] = self.mean[name].to(parameter.device)
+            # The gradient of a norm is not defined at 0, where training starts.
+            distances.append((parameter - self.mean[name]).square().sum().clamp(
+                min=1e-12).sqrt())
         terms['smoothing_loss'] = self.smoothing * torch.stack(distances).sum()
         return terms
 
@@ -61,9 +60,8 @@ class SCRUBS(SCRUB):
         super().after_step(detector, lr, progress)
         self.steps += 1
         if self.steps % self.interval == 0:
-            for name, parameter in detector.named_parameters():
-                if name in self.mean:
-                    self.mean[name].lerp_(parameter, 1 - self.decay)
+            for name, parameter in trained_parameters(detector).items():
+                self.mean[name].lerp_(parameter, 1 - self.decay)
 
     def state_dict(self) -> dict:
         """SCRUB's state, the number of steps and the mean."""

@@ -20,7 +20,7 @@ from gslora_det.options import COUNT, SCORE, TEXT, check_flags
 from gslora_det.reporting.gallery import PICTURE_BYTES, make_gallery
 from gslora_det.reporting.html import Run, render_report
 from gslora_det.reporting.place import check_place
-from gslora_det.weights import fetch, install_safe_loader
+from gslora_det.weights import fetch
 
 FILE_NAME = 'report.html'
 _HINT = 'run from the folder that the config expects, or add --no-gallery'
@@ -30,29 +30,7 @@ def write_report(work_dirs: Sequence[Path | str] | Path | str, out: Path | str |
                  gallery: bool = True, pictures: int = 36, score_thr: float = 0.3,
                  cfg_options: Mapping | None = None, requester: str | None = None,
                  request_id: str | None = None, operator: str | None = None) -> Path:
-    """Writes one HTML file that shows what sequences erased, what they cost, what returns.
-
-    Args:
-        work_dirs: Their folders; several are compared.
-        out: The file; by default ``report.html`` in the folder of the one sequence. A file that
-            is there is replaced only if it is an earlier report of the same sequences.
-        gallery: Show what needs the detectors and the images: fates, thresholds, pictures.
-        pictures: At most so many images of each sequence.
-        score_thr: Only detections with a score above it count.
-        cfg_options: Overrides of the config in the folder, by dotted names, such as
-            ``{'load_from': 'moved.pth'}``.
-        requester: Who asked for the erasure. Like the next two it fills in what the record of a
-            sequence lacks, on the page alone.
-        request_id: Under which number.
-        operator: Who carried it out.
-
-    Returns:
-        The file.
-
-    Raises:
-        ValueError: An option is out of range or contradicts a record, a record or a file is
-            missing, damaged or another one, or ``out`` may not be written. Nothing is written.
-    """
+    """See :func:`gslora_det.report`, which is this in a process that is prepared."""
     folders = [Path(folder) for folder in (
         [work_dirs] if isinstance(work_dirs, (str, Path)) else work_dirs)]
     given = dict(zip(FILING, (requester, request_id, operator)))
@@ -63,7 +41,6 @@ def write_report(work_dirs: Sequence[Path | str] | Path | str, out: Path | str |
                          '--out')
     out = folders[0] / FILE_NAME if out is None else Path(out)
     check_writable(out)
-    install_safe_loader()
     cfg_options = dict(cfg_options or {})
     records = [_record(folder) for folder in folders]
     filings = [filled_in(record, given, folder) for record, folder in zip(records, folders)]

@@ -7,7 +7,6 @@ Nothing here ever unpickles freely: files are read as ``.safetensors``, or as ``
 import collections
 import io
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -90,15 +89,12 @@ def read_weights(source: str | Path) -> dict[str, Tensor]:
     return dict(state)
 
 
-def load_weights(module: nn.Module, source: str | Path | dict[str, Tensor],
-                 created: Sequence[str] = ()) -> None:
+def load_weights(module: nn.Module, source: str | Path | dict[str, Tensor]) -> None:
     """Loads weights strictly: all of them, or nothing.
 
     Args:
         module (nn.Module): Where to load into; half-precision weights are cast.
         source (str | Path | dict): A checkpoint, or tensors by name.
-        created (list[str]): Patterns of keys that may be missing, for those that are
-            made later, such as ``'*.lora_A'``.
 
     Raises:
         CheckpointError: Keys are missing, unexpected or of another shape; all are listed
@@ -106,8 +102,7 @@ def load_weights(module: nn.Module, source: str | Path | dict[str, Tensor],
     """
     given = dict(source) if isinstance(source, dict) else read_weights(source)
     wanted = module.state_dict()
-    missing = [key for key in wanted if key not in given
-               and not any(fnmatchcase(key, pattern) for pattern in created)]
+    missing = [key for key in wanted if key not in given]
     unexpected = [key for key in given if key not in wanted]
     misshaped = [f'{key} {tuple(given[key].shape)} instead of {tuple(wanted[key].shape)}'
                  for key in wanted if key in given and given[key].shape != wanted[key].shape]
@@ -117,7 +112,7 @@ def load_weights(module: nn.Module, source: str | Path | dict[str, Tensor],
     if problems:
         where = 'the weights do' if isinstance(source, dict) else f'{source} does'
         raise CheckpointError(f'{where} not fit {type(module).__name__}; ' + '; '.join(problems))
-    module.load_state_dict(given, strict=False)
+    module.load_state_dict(given)
 
 
 def _listed(keys: Sequence[str]) -> str:

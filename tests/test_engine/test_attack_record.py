@@ -7,8 +7,9 @@ import pytest
 from gslora_det.engine.attack_record import FILE_NAME, check_attacks, read_attacks
 
 ENTRY = dict(
-    task=1, attack='as it is', setting='', detector='unlearned', seed=0, x_title='', chance=0.0,
-    measures='AP_forgotten', finds_hidden=False, curve=[dict(x=0, AP_forgotten=1.5)])
+    task=1, attack='as it is', setting='', detector='unlearned', seed=0, title='', x_title='',
+    chance=0.0, measures='AP_forgotten', finds_hidden=False, needs_original=False,
+    curve=[dict(x=0, AP_forgotten=1.5)])
 GOOD = dict(format_version=1, detectors={'original': 'a', 'task 1': 'b'}, attacks=[ENTRY])
 SEQUENCE = dict(weights=dict(file='start.pth', sha256='a'),
                 tasks=[dict(task=1, merged=dict(sha256='b'))])

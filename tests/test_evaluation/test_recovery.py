@@ -81,9 +81,3 @@ def test_what_does_not_count(other):
     row, = counted_attacks([*other, *attack('counts', unlearned=1.0),
                             *attack('counts', 2, unlearned=2.0)], 1)
     assert row['attack'] == 'counts' and row['found']['unlearned'] == 1.0
-
-
-def test_entries_of_no_word_on_the_original_count():
-    entry, = attack('a', unlearned=5.0)
-    del entry['needs_original']
-    assert counted_attacks([entry], 1)
