@@ -2,12 +2,15 @@
 
 import pytest
 import torch
+from mmengine.config import Config
 from support import CHECKPOINT
 
 from gslora_det.attacks.base import Target
 from gslora_det.attacks.controls import targets
 from gslora_det.attacks.material import Material
-from gslora_det.files import read_json
+from gslora_det.engine.record import read_record, save_record
+from gslora_det.engine.task_config import CONFIG
+from gslora_det.files import read_json, sha256, write_json
 from gslora_det.quiet import hushed_logs
 from gslora_det.weights import read_weights
 
@@ -74,3 +77,17 @@ def shown(glyph80):
     for each in coco['annotations']:
         found[each['image_id']].add(names[each['category_id']])
     return found
+
+
+@pytest.fixture
+def trained_on(tmp_path):
+    """Makes a run one of other training annotations; gives its config."""
+    def trained_on(work_dir, coco):
+        path, record = tmp_path / 'train.json', read_record(work_dir)
+        write_json(path, coco)
+        record['settings']['data']['train']['annotations_sha256'] = sha256(path)
+        save_record(work_dir, record)
+        cfg = Config.fromfile(work_dir / CONFIG)
+        cfg.train_dataloader.dataset.ann_file = str(path)
+        return cfg
+    return trained_on

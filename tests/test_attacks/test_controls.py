@@ -11,7 +11,7 @@ from gslora_det.attacks.controls import targets
 from gslora_det.attacks.run import AttackRun
 from gslora_det.engine.record import read_record, save_record
 from gslora_det.engine.task_config import CONFIG
-from gslora_det.files import read_json, write_json
+from gslora_det.files import read_json
 from gslora_det.weights import read_weights
 
 
@@ -41,7 +41,8 @@ def test_shuffled_labels_are_those_of_the_unlearned(material, original, hidden):
     assert found['shuffled labels'].classes == hidden.classes
 
 
-def test_a_retained_control_has_something_to_train_on(work_dir, glyph80, tmp_path, monkeypatch):
+def test_a_retained_control_has_something_to_train_on(
+        work_dir, glyph80, trained_on, monkeypatch):
     """Of three classes one has no training image and another is missing."""
     record = read_record(work_dir)
     _, missing, kept = [
@@ -51,13 +52,12 @@ def test_a_retained_control_has_something_to_train_on(work_dir, glyph80, tmp_pat
     ids = {each['name']: each['id'] for each in coco['categories']}
     used = {ids[name] for name in (missing, kept, *record['request'][0])}
     coco['annotations'] = [each for each in coco['annotations'] if each['category_id'] in used]
-    write_json(tmp_path / 'train.json', coco)
-    cfg = Config.fromfile(work_dir / CONFIG)
-    cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'train.json')
+    cfg = trained_on(work_dir, coco)
     cfg.oracles = []
     material = Material(cfg, record['request'][0], [missing])
     assert [material.classes[label] for label in material.known] == [kept]
 
+    record = read_record(work_dir)
     record['settings']['sequence']['missing'] = [missing, kept]
     save_record(work_dir, record)
     monkeypatch.setattr(NewHead, 'run', lambda *_, **__: [dict(x=1, AP_forgotten=0.0)])

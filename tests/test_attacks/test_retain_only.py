@@ -3,12 +3,9 @@
 import shutil
 from types import SimpleNamespace
 
-from mmengine.config import Config
-
 from gslora_det.attacks import RetainOnly
 from gslora_det.attacks.run import AttackRun
-from gslora_det.engine.task_config import CONFIG
-from gslora_det.files import read_json, write_json
+from gslora_det.files import read_json
 
 
 def test_a_tenth_of_the_images_without_erased_objects(material, hidden, shown):
@@ -19,10 +16,9 @@ def test_a_tenth_of_the_images_without_erased_objects(material, hidden, shown):
     assert RetainOnly(material).misses(SimpleNamespace()) is None
 
 
-def test_without_such_an_image_it_is_left_out(finished, tmp_path, glyph80, capsys):
+def test_without_such_an_image_it_is_left_out(finished, tmp_path, glyph80, trained_on, capsys):
     """Every image shows the erased classes: nothing would train, and nothing come back."""
     shutil.copytree(finished, tmp_path / 'run')
-    cfg = Config.fromfile(tmp_path / 'run' / CONFIG)
     coco = read_json(glyph80 / 'annotations/train.json')
     erased = read_json(finished / 'sequence.json')['request'][0][0]
     category, = (each['id'] for each in coco['categories'] if each['name'] == erased)
@@ -30,8 +26,7 @@ def test_without_such_an_image_it_is_left_out(finished, tmp_path, glyph80, capsy
     coco['annotations'] += [dict(
         id=first + i, image_id=image['id'], category_id=category, bbox=[1, 1, 9, 9], area=81,
         iscrowd=0) for i, image in enumerate(coco['images'])]
-    cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'train.json')
-    write_json(tmp_path / 'train.json', coco)
+    cfg = trained_on(tmp_path / 'run', coco)
     record = AttackRun(tmp_path / 'run', cfg, ['retained only'], [1]).run()
     assert record['attacks'] == []
     assert ('task 1: retained only: left out for lack of training images without an erased '

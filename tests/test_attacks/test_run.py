@@ -84,17 +84,14 @@ def test_what_was_found_in_other_weights_does_not_count(work_dir):
     assert attack(work_dir)['detectors']['oracle of task 1'] != 64 * '0'
 
 
-def test_what_has_no_object_to_measure_by_is_left_out(work_dir, tmp_path, glyph80, capsys):
+def test_what_has_no_object_to_measure_by_is_left_out(work_dir, trained_on, glyph80, capsys):
     """All training objects of the erased classes are crowds."""
     coco = read_json(glyph80 / 'annotations/train.json')
     erased = read_record(work_dir)['request'][0]
     ids = {each['id'] for each in coco['categories'] if each['name'] in erased}
     for each in coco['annotations']:
         each['iscrowd'] = int(each['category_id'] in ids)
-    write_json(tmp_path / 'train.json', coco)
-    cfg = Config.fromfile(work_dir / CONFIG)
-    cfg.train_dataloader.dataset.ann_file = str(tmp_path / 'train.json')
-    names = 'membership', 'probe'
+    cfg, names = trained_on(work_dir, coco), ('membership', 'probe')
     assert AttackRun(work_dir, cfg, names, [1], controls=False).run()['attacks'] == []
     said = capsys.readouterr().out
     for name in names:

@@ -12,7 +12,7 @@ def given(**texts):
 
 
 def test_what_a_record_lacks_is_filled_in():
-    assert filled_in({}, dict(requester='A'), 'run') == given(requester='A')
+    assert filled_in(dict(filing=given()), dict(requester='A'), 'run') == given(requester='A')
     known = dict(filing=given(requester='A', operator='B'))
     assert filled_in(known, given(requester='A', request_id='7'), 'run') == given(
         requester='A', request_id='7', operator='B')

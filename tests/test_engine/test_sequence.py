@@ -584,14 +584,6 @@ def test_settings_that_change_no_result_may_change(recorded, config):
     load_record(recorded, new_record(cfg, []))
 
 
-def test_records_without_settings_are_continued(recorded, config):
-    record = read_json(recorded / 'sequence.json')
-    del record['settings'], record['sha256']
-    save_record(recorded, record)
-    expected = new_record(config(recorded, **{'sequence.iters': 4}), [])
-    assert load_record(recorded, expected) == record
-
-
 def test_settings_of_any_type_are_recorded(recorded, config):
     cfg = config(recorded, **{'optim_wrapper.optimizer.betas': (0.9, 0.99),
                               'optim_wrapper.clip_grad.norm_type': math.inf,

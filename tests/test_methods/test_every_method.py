@@ -4,7 +4,8 @@ import copy
 import inspect
 import itertools
 import re
-from typing import Union, get_args, get_origin
+from types import UnionType
+from typing import get_args, get_origin
 
 import pytest
 import torch
@@ -201,10 +202,10 @@ def test_sees_only_the_branches_that_it_names(build_unlearning, pair, name):
 
 
 def described(annotation):
-    """A type as docstrings have it: ``Optional[Sequence[str]]`` is list[str], optional."""
+    """A type as docstrings have it: ``Sequence[str] | None`` is list[str], optional."""
     origin = get_origin(annotation) or annotation
     inner = [described(each) for each in get_args(annotation)]
-    if origin is Union:
+    if origin is UnionType:
         return ' | '.join(inner).replace(' | nonetype', ', optional')
     name = origin.__name__.lower().replace('sequence', 'list')
     return f'{name}[{", ".join(inner)}]' if inner else name

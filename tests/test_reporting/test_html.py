@@ -119,7 +119,8 @@ def test_unfinished_sequence_and_method_without_groups():
     title = 'Report on forgetting 3 of 5 classes: 1 of 3 requested so far'
     assert f'<title>{title}</title>' in page and f'id="run1-title">{title}</h1>' in page
     assert '<p class="verdict">1 of 3 requested so far.</p>' in page
-    assert 'One unfinished run.' in page and 'Unlearned weights so far' in page
+    assert 'One unfinished run; 2026-11-20, gslora_det 0.2.0.' in page
+    assert 'Unlearned weights so far' in page
     assert '<li>x</li><li>&lt;script&gt;, z (still to come)</li>' in page.replace('\n', '')
     says_success(page, False)
 
