@@ -21,6 +21,8 @@ from gslora_det.weights import fetch
 
 FORMAT_VERSION = 1
 FILE_NAME = 'sequence.json'
+_KEYS = ('request', 'method_config', 'filing', 'buffers', 'settings', 'weights', 'runs',
+         'original')
 ARTEFACTS = ('adapter', 'merged')  # a task's files; not every method has an adapter
 # Settings that the result depends on, beside those that the record holds by themselves.
 _SETTINGS = ('model', 'optim_wrapper', 'param_scheduler', 'auto_scale_lr', 'randomness')
@@ -130,6 +132,10 @@ def read_record(path: Path) -> dict:
                          f'package reads {FORMAT_VERSION}: use the package that wrote it')
     if record.pop('sha256', None) != digest(record):
         raise ValueError(f'{path} was changed after it was written: its sha256 differs')
+    absent = [key for key in _KEYS if key not in record]
+    if absent:
+        raise ValueError(f'{path} has no {absent[0]}: it was written by an earlier package, which '
+                         'reads it')
     return record
 
 

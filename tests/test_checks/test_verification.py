@@ -178,6 +178,15 @@ def test_a_record_that_was_edited_is_refused(folder):
         next(verification(folder))
 
 
+@pytest.mark.parametrize('key', ['filing', 'settings', 'runs'])
+def test_a_record_of_an_earlier_package_gives_one_line(folder, key):
+    record = read_json(folder / 'sequence.json')
+    del record[key]
+    save_record(folder, record)
+    with pytest.raises(ValueError, match=f'sequence.json has no {key}: it was written by an ear'):
+        next(verification(folder))
+
+
 @pytest.mark.parametrize('content, message', [
     ('{"format_version": 2, "tasks": []}', 'has format version 2, this package reads 1'),
     ('[]', 'is no record of a sequence'), ('{', 'is not valid JSON')])
