@@ -1,6 +1,5 @@
 """Names of classes: as a request gives them, and as numbers."""
 
-
 import difflib
 import unicodedata
 from collections.abc import Iterable, Sequence

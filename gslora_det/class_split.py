@@ -1,6 +1,5 @@
 """Which classes each erasure request removes, and which it must keep."""
 
-
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 

@@ -1,4 +1,3 @@
-
 from gslora_det.attacks.base import Attack, Target
 from gslora_det.registry import ATTACKS
 

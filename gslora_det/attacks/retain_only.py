@@ -1,4 +1,3 @@
-
 from torch import nn
 
 from gslora_det.attacks.base import Target

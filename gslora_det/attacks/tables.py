@@ -1,6 +1,5 @@
 """The outcome of attacks as tables."""
 
-
 from rich import box
 from rich.console import Console
 from rich.table import Table

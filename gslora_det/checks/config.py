@@ -245,7 +245,6 @@ def _check_auto_scale(settings: dict) -> list[str]:
 def _check_lost(cfg: Config) -> list[str]:
     """What would be accepted and do nothing: a task counts steps, and ends with the last."""
     return ([f'{name} counts epochs, which a task does not have: set by_epoch=False'
-             for name, part in listed(cfg, 'param_scheduler')
-             if isinstance(part, dict) and part.get('by_epoch', True)]
+             for name, part in listed(cfg, 'param_scheduler') if part.get('by_epoch', True)]
             + [f"{name}: a task keeps its last weights, not an EMAHook's mean: leave it out"
                for name, part in listed(cfg, 'custom_hooks') if type_name(part) == 'EMAHook'])

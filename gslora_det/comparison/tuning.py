@@ -1,6 +1,5 @@
 """The results of tuning: every value that was tried, and which one is best."""
 
-
 from gslora_det.comparison.tables import summary, task_values
 from gslora_det.reporting.tables import markdown_table
 

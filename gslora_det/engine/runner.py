@@ -1,6 +1,5 @@
 """MMEngine's runner, which hands weights to the model instead of the names of files."""
 
-
 from mmdet.registry import MODELS
 from mmengine.runner import Runner
 from torch import nn

@@ -1,6 +1,5 @@
 """What became of every object of an image when classes were erased."""
 
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

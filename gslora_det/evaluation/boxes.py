@@ -1,6 +1,5 @@
 """The boxes of one image: what is there, what a detector finds, and how they overlap."""
 
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,6 +1,5 @@
 """pycocotools and faster_coco_eval, and what each cannot take."""
 
-
 import contextlib
 import gc
 import importlib

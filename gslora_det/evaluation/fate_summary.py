@@ -1,6 +1,5 @@
 """How often each fate befell the objects of many images."""
 
-
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 

@@ -1,6 +1,5 @@
 """Which detection of an image finds which object, whatever its score."""
 
-
 from typing import NamedTuple
 
 import numpy as np

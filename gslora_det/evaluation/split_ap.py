@@ -1,6 +1,5 @@
 """AP of any set of classes, read from one finished COCO evaluation."""
 
-
 import copy
 from collections.abc import Iterable
 

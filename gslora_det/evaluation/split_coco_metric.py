@@ -1,6 +1,5 @@
 """MMDetection's COCO metric with the AP of each class split and H."""
 
-
 import os.path as osp
 import tempfile
 from collections.abc import Mapping, Sequence

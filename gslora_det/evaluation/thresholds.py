@@ -1,6 +1,5 @@
 """What is found and what is wrong above any score threshold, from one matching."""
 
-
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 

@@ -1,6 +1,5 @@
 """An update of low rank in closed form."""
 
-
 import torch
 from torch import Tensor
 

@@ -1,6 +1,5 @@
 """The terms of label-agnostic forgetting (LAF, Shen et al., arXiv 2404.00506)."""
 
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor

@@ -1,6 +1,5 @@
 """A quadratic pull back to the weights before the task."""
 
-
 import torch
 from torch import Tensor, nn
 

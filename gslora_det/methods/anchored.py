@@ -1,6 +1,5 @@
 """What L2, EWC and MAS share: wrong labels, near the weights before the task."""
 
-
 from torch import Tensor, nn
 
 from gslora_det.methods.anchor import Anchor

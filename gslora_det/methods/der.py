@@ -1,6 +1,5 @@
 """DER: dark experience replay (Buzzega et al., arXiv 2004.07211)."""
 
-
 from torch import Tensor, nn
 
 from gslora_det.methods.replaying import Replaying

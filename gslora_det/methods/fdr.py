@@ -1,6 +1,5 @@
 """FDR: function distance regularisation (Benjamin et al., arXiv 1805.08289)."""
 
-
 from torch import Tensor, nn
 
 from gslora_det.methods.replaying import Replaying

@@ -1,6 +1,5 @@
 """A detector from elsewhere in the place of an unlearned one."""
 
-
 from torch import nn
 
 from gslora_det.methods.base import Images, Method

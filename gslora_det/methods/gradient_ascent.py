@@ -1,6 +1,5 @@
 """Gradient ascent: the training of the forgotten classes, backwards."""
 
-
 from torch import Tensor, nn
 
 from gslora_det.methods.fine_tuning import FineTuning

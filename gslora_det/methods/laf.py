@@ -1,6 +1,5 @@
 """LAF: label-agnostic forgetting (Shen et al., arXiv 2404.00506)."""
 
-
 from torch import Tensor, nn
 
 from gslora_det.losses import alignment_loss, squashed_error

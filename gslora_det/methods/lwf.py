@@ -1,6 +1,5 @@
 """LwF: learning without forgetting (Li and Hoiem, arXiv 1606.09282)."""
 
-
 from torch import Tensor, nn
 
 from gslora_det.losses import logit_distillation_loss

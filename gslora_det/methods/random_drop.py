@@ -1,6 +1,5 @@
 """Random drop: a control without any training."""
 
-
 import torch
 from torch import nn
 

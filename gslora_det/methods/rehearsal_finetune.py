@@ -1,6 +1,5 @@
 """Rehearsal: train on, with retain data only."""
 
-
 from torch import Tensor, nn
 
 from gslora_det.methods.fine_tuning import FineTuning

@@ -1,6 +1,5 @@
 """Wrong labels on purpose: what a forgotten object shall be taken for."""
 
-
 import torch
 from mmengine.structures import InstanceData
 from torch import Tensor, nn

@@ -1,6 +1,5 @@
 """What the methods share that relabel forgotten objects and replay what the original says."""
 
-
 from torch import Tensor, nn
 
 from gslora_det.methods.fine_tuning import FineTuning

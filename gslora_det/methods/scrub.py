@@ -1,6 +1,5 @@
 """SCRUB: the student disobeys its teacher on forget data (arXiv 2302.09880)."""
 
-
 from torch import Tensor, nn
 
 from gslora_det.losses import logit_distillation_loss

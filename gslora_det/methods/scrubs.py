@@ -1,6 +1,5 @@
 """SCRUB-S: SCRUB with smoothed weights (arXiv 2302.09880)."""
 
-
 import torch
 from torch import Tensor, nn
 

@@ -1,6 +1,5 @@
 """A variational autoencoder of embeddings (Kingma and Welling, arXiv 1312.6114)."""
 
-
 import torch
 from torch import Tensor, nn
 

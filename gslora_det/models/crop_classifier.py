@@ -1,6 +1,5 @@
 """Classification of single objects: the first stage of a small detector's training."""
 
-
 import torch.nn.functional as F
 from mmdet.registry import MODELS
 from mmengine.model import BaseModel

@@ -1,6 +1,5 @@
 """An answer of the report's first screen, and the conventions by which it is given."""
 
-
 from typing import NamedTuple
 
 # Conventions of this report, stated in it; all are shares of what the original model has

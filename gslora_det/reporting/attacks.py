@@ -1,6 +1,5 @@
 """What attacks on the detectors found, as tables and curves."""
 
-
 from gslora_det.evaluation import DETECTORS, attack_rows, by_detector, is_blind
 from gslora_det.reporting.figures import recovery_svg
 from gslora_det.words import percent

@@ -1,6 +1,5 @@
 """Can the forgotten classes be brought back? The answer of the first screen."""
 
-
 from gslora_det.evaluation import (
     LEAST_AP,
     attack_rows,

@@ -1,6 +1,5 @@
 """The report of finished (or running) sequences, from their work dirs to a file."""
 
-
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 

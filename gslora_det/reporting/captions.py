@@ -1,6 +1,5 @@
 """What is in a picture of boxes, in words: for captions, and for who cannot see it."""
 
-
 from collections import Counter
 from collections.abc import Iterable
 

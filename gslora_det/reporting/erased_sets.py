@@ -1,6 +1,5 @@
 """AP of each erased set of classes, in the original and after every later task."""
 
-
 from typing import NamedTuple
 
 from gslora_det.evaluation import erased_up_to, mean_ap

@@ -1,6 +1,5 @@
 """The fates of the objects in the validation images: counts, sentences, a table."""
 
-
 from typing import NamedTuple
 
 from gslora_det.evaluation.box_fates import ROLES

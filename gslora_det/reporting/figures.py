@@ -1,6 +1,5 @@
 """The report's plots as inline SVG whose colours follow the page, light or dark."""
 
-
 import io
 import math
 import re

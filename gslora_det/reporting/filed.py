@@ -1,6 +1,5 @@
 """What makes a report fit for the files: who and when, with what, and what is not shown."""
 
-
 from collections.abc import Mapping
 
 from gslora_det.words import plural

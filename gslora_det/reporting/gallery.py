@@ -1,6 +1,5 @@
 """What became of the objects in the validation images, counted and in pictures."""
 
-
 import base64
 import io
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,5 @@
 """The report of one or several sequences as one HTML file that needs nothing else."""
 
-
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 

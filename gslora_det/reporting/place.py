@@ -1,6 +1,5 @@
 """Where a report may be written: never over what is not an earlier report of the same runs."""
 
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

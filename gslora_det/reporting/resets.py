@@ -1,6 +1,5 @@
 """Whether a method resets the forgotten classes' rows: a silence that proves nothing."""
 
-
 from gslora_det.registry import METHODS
 
 

@@ -1,6 +1,5 @@
 """What is found above each score threshold: a slider, a plot, and a threshold a class."""
 
-
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 

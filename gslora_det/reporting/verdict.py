@@ -1,6 +1,5 @@
 """The verdict on a sequence in plain words: what is left, what was lost, does it stay so?"""
 
-
 from typing import NamedTuple
 
 from gslora_det.evaluation import LEAST_AP, erased_up_to, mean_ap

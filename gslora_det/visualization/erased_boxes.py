@@ -1,6 +1,5 @@
 """Pictures of one image: before | now | ground truth."""
 
-
 import math
 from collections import Counter
 from collections.abc import Sequence

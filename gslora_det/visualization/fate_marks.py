@@ -1,6 +1,5 @@
 """What the pictures say about each box: its outline and its words."""
 
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

@@ -1,6 +1,5 @@
 """Labels of boxes: their words, and places where they hide no other label."""
 
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

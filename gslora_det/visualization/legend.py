@@ -1,6 +1,5 @@
 """What the marks of a picture mean, in the picture."""
 
-
 from collections.abc import Collection
 
 from PIL import Image, ImageDraw

@@ -1,6 +1,5 @@
 """Outlines of boxes that show on any background."""
 
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

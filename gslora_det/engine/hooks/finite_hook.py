@@ -1,4 +1,3 @@
-
 import torch
 from mmdet.registry import HOOKS
 from mmengine.dist import all_reduce
