@@ -162,7 +162,8 @@ grids = {
     'Retrain, from checkpoint': _choices('lr', (4e-4,), (1e-3,), (3e-3,), (1e-2,), (2e-3,),
                                          (5e-3,)),
     'GradientAscent': _choices('lr', (1e-6,), (3e-6,), (1e-5,))
-                      + _choices('lr others', (3e-6, 'ignore'), (1e-5, 'ignore')),
+                      + _choices('lr others', (3e-6, 'ignore'), (1e-5, 'ignore'),
+                                 (1e-6, 'ignore')),
     'RandomDrop': _choices('rate', (0.01,), (0.05,), (0.2,)),
     'SSD': _choices('alpha', (10.0,), (100.0,), (1000.0,), (10000.0,),
                     (100000.0,))
@@ -231,7 +232,8 @@ grids = {
               + _choices('lr weight others', (1e-3, 0.03, 'ignore'),
                          (1e-3, 0.03, 'keep'))
               + _choices('lr weight schedule', (1e-3, 0.03, []))
-              + _choices('lr weight alpha', (1e-3, 0.03, 0.01), (1e-3, 0.03, 0.1))
+              + _choices('lr weight alpha', (1e-3, 0.03, 0.01), (1e-3, 0.03, 0.1),
+                         (3e-4, 0.03, 0.01), (3e-3, 0.03, 0.01))
               + _choices('lr weight alpha ascent', (1e-3, 0.03, 0.01, 0.5)),
     'SCRUB, ten times the steps': _choices('lr', (1e-3,), (3e-4,), (1e-4,)),
     'SCRUBS, ten times the steps': _choices('lr', (1e-3,), (3e-4,), (1e-4,)),
@@ -249,7 +251,8 @@ grids = {
                        (3e-3, 100.0, 'sink', 'encoder'), (3e-3, 30.0, 'sink', 'encoder'),
                        (3e-3, 300.0, 'sink', 'encoder'))
             + _choices('lr weight relabel up_to others',
-                       (3e-3, 100.0, 'sink', 'encoder', 'ignore')),
+                       (3e-3, 100.0, 'sink', 'encoder', 'ignore'),
+                       (1e-3, 100.0, 'sink', 'encoder', 'ignore')),
     "GSLoRA, paper's loss": _choices(
         'lr beta lora_alpha', (3e-4, 0.15, 1), (2e-3, 0.15, 8), (2e-3, 0.3, 8), (1e-3, 0.3, 8),
         (3e-3, 0.3, 8), (2e-3, 1.0, 8), (3e-3, 0.15, 8), (6e-3, 0.15, 8),
@@ -267,7 +270,8 @@ grids = {
                     (3e-4, 'forget', 0.5, 'ignore'), (3e-4, 'forget', 50.0, 'ignore'),
                     (3e-4, 'forget', 5.0, 'background')),
     'LAF+R': _choices('lr repair others', (3e-4, 1.0, 'ignore'), (1e-3, 1.0, 'ignore'),
-                      (3e-3, 1.0, 'ignore'), (1e-3, 1.0, 'background'))
+                      (3e-3, 1.0, 'ignore'), (1e-3, 1.0, 'background'),
+                      (1e-3, 0.3, 'ignore'), (1e-3, 3.0, 'ignore'))
              + _choices('lr repair align others', (1e-3, 1.0, 0.5, 'ignore'),
                         (1e-3, 1.0, 50.0, 'ignore')),
     'DAMP': _choices('span others', (1.0, 'ignore'), (0.6, 'ignore'), (0.4, 'ignore'),
