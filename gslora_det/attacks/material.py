@@ -15,7 +15,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from torch import Tensor, nn
 
-from gslora_det.checks.annotations import Annotations, plain_dataset
+from gslora_det.checks.annotations import Annotations
 from gslora_det.class_names import labels_of, resolve_classes
 from gslora_det.datasets.branch_dataset import CROWD
 from gslora_det.datasets.random_steps import random_steps
@@ -56,11 +56,8 @@ class Material:
                  first: Sequence[str] = (), seed: int = 0, cache_gib: float = 2.0) -> None:
         init_default_scope(cfg.get('default_scope', 'mmdet'))
         cfg = copy.deepcopy(cfg)
-        hint = cfg.get('missing_data_hint', '')
-        for name in ('train_dataloader', 'val_dataloader'):
-            cfg[name].dataset = plain_dataset(cfg[name], name)
-        self._annotated = Annotations(cfg.train_dataloader.dataset, hint)
-        shown = Annotations(cfg.val_dataloader.dataset, hint)
+        self._annotated = Annotations.of(cfg, 'train_dataloader')
+        shown = Annotations.of(cfg, 'val_dataloader')
         self._evaluator = shown.evaluator(cfg.val_evaluator, 'val_evaluator')
         with quiet():
             self.train = DATASETS.build(dict(

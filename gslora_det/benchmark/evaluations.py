@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Subset
 
 from gslora_det.benchmark.steps import GLYPH80, detector_of, paired_batches
 from gslora_det.benchmark.timing import Pair
-from gslora_det.checks.annotations import Annotations, plain_dataset
+from gslora_det.checks.annotations import Annotations
 from gslora_det.config_file import read_config
 from gslora_det.engine.plan import make_plan
 from gslora_det.engine.task_config import split_evaluator
@@ -101,11 +101,9 @@ def merged_inference() -> Callable[[], None]:
 def _glyph80() -> tuple:
     """A config, its validation data set and its detector."""
     cfg = read_config(GLYPH80)
-    loader = cfg.val_dataloader
-    loader.dataset = plain_dataset(loader, 'val_dataloader')
-    Annotations(loader.dataset, '').check_images()  # may draw it
+    Annotations.of(cfg, 'val_dataloader').check_images()  # may draw it
     with quiet():
-        dataset = DATASETS.build(loader.dataset)
+        dataset = DATASETS.build(cfg.val_dataloader.dataset)
     return cfg, dataset, detector_of(cfg).eval().requires_grad_(False)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from mmdet.registry import DATASETS
+from mmengine.config import Config
 
 from gslora_det.checks.annotation_file import check_annotations
 from gslora_det.checks.image_files import check_images
@@ -65,6 +66,12 @@ class Annotations:
     Raises:
         ValueError: The file is missing or cannot be used.
     """
+
+    @classmethod
+    def of(cls, cfg: Config, name: str, labelled: bool = True) -> 'Annotations':
+        """Those of a config's loader, whose data set becomes its :func:`plain_dataset`."""
+        cfg[name].dataset = plain_dataset(cfg[name], name)
+        return cls(cfg[name].dataset, cfg.get('missing_data_hint', ''), labelled)
 
     def __init__(self, dataset_cfg: dict, hint: str, labelled: bool = True) -> None:
         try:

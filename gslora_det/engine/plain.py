@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from gslora_det.checks.annotations import Annotations, plain_dataset
+from gslora_det.checks.annotations import Annotations
 from gslora_det.checks.config import check_config
 from gslora_det.class_names import resolve_classes
 from gslora_det.class_split import ClassSplit
@@ -107,8 +107,7 @@ def evaluate(cfg: Config, checkpoint: str, task: int | None = None,
 
 def _split_evaluator(cfg: Config, checkpoint: str, task: int | None) -> dict:
     check_config(cfg)
-    cfg.test_dataloader.dataset = plain_dataset(cfg.test_dataloader, 'test_dataloader')
-    annotations = Annotations(cfg.test_dataloader.dataset, cfg.get('missing_data_hint', ''))
+    annotations = Annotations.of(cfg, 'test_dataloader')
     evaluator = annotations.evaluator(cfg.test_evaluator, 'test_evaluator')
     check_all_are_measured(Runner.build_dataloader(cfg.test_dataloader), len(annotations),
                            'test_dataloader')

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 
-from gslora_det.checks.annotations import Annotations, plain_dataset
+from gslora_det.checks.annotations import Annotations
 from gslora_det.checks.config import check_config
 from gslora_det.checks.settings import from_detector, listed, setting
 from gslora_det.class_split import ClassSplit, TaskSequence
@@ -91,8 +91,8 @@ def check_request(cfg: Config, labelled: bool = True
     expand_home(cfg._cfg_dict)
     check_config(cfg)
     check_exists(cfg.load_from)  # before any data are drawn
-    train = _annotations(cfg, 'train_dataloader', labelled)
-    val = _annotations(cfg, 'val_dataloader')
+    train = Annotations.of(cfg, 'train_dataloader', labelled)
+    val = Annotations.of(cfg, 'val_dataloader')
     _check_same_classes(cfg, train, val)
     cfg.val_evaluator = val.evaluator(cfg.val_evaluator, 'val_evaluator')
     return train, val, class_splits(cfg, train)
@@ -118,11 +118,6 @@ def make_plan(cfg: Config) -> Plan:
     train.check_images(sorted({i for task in tasks for b in task.buffers.values() for i in b}))
     tasks.warnings = train.warnings + val.warnings + _doubts(cfg, tasks, train, val)
     return tasks
-
-
-def _annotations(cfg: Config, name: str, labelled: bool = True) -> Annotations:
-    cfg[name].dataset = plain_dataset(cfg[name], name)
-    return Annotations(cfg[name].dataset, cfg.get('missing_data_hint', ''), labelled)
 
 
 def _check_same_classes(cfg: Config, train: Annotations, val: Annotations) -> None:

@@ -13,7 +13,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from gslora_det.checks.annotations import Annotations, plain_dataset
+from gslora_det.checks.annotations import Annotations
 from gslora_det.engine.progress import SequenceProgress
 from gslora_det.evaluation import Detections, Objects
 from gslora_det.quiet import quiet
@@ -45,9 +45,7 @@ def validation_set(cfg: Config) -> tuple[Any, dict[int, tuple[int, dict]]]:
     if 'val_dataloader' not in cfg:
         raise ValueError(f'{cfg.filename} has no val_dataloader')
     init_default_scope(cfg.get('default_scope', 'mmdet'))
-    cfg.val_dataloader.dataset = plain_dataset(cfg.val_dataloader, 'val_dataloader')
-    hint = cfg.get('missing_data_hint', '')
-    Annotations(cfg.val_dataloader.dataset, hint).check_images()  # may draw Glyph80
+    Annotations.of(cfg, 'val_dataloader').check_images()  # may draw Glyph80
     with quiet():
         dataset = DATASETS.build(cfg.val_dataloader.dataset)
     infos = map(dataset.get_data_info, range(len(dataset)))

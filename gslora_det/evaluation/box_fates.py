@@ -123,7 +123,7 @@ def box_fates(objects: Objects, before: Detections, after: Detections, roles: Se
         fates.append(
             BoxFate(fate, label, i, first, detection, new_label,
                     (bool(seen[0][i]), bool(seen[1][i])))
-        )  # fmt: skip
+        )
 
     ghosts = np.flatnonzero(_ghosts(objects, before, after, now, score_thr))
     return fates + [BoxFate('ghost', int(after.labels[i]), after=i)

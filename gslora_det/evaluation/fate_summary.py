@@ -63,7 +63,7 @@ def fate_summary(fates: Iterable[BoxFate], classes: Sequence[str], roles: Sequen
                    for name in classes if name in confusion},
         recall={role: dict(objects=len(flags), before=share(flags, 0), after=share(flags, 1))
                 for role, flags in seen.items()},
-    )  # fmt: skip
+    )
 
 
 def lost_share(objects: dict | None, score: str) -> float | None:

@@ -152,4 +152,4 @@ def fate_rows(summary) -> list[tuple[str, list[str]]]:
             *(share(summary['recall'][role][moment]) for moment in ('before', 'after')),
             cell(role, 'ghost')])
         for role in ROLES if summary['recall'][role]['objects']
-    ]  # fmt: skip
+    ]

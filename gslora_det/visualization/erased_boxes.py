@@ -58,7 +58,7 @@ def _panel(image: Image.Image, marks: Sequence[Mark], scale: int, size: int) -> 
 def draw_panels(
     image: np.ndarray, objects: Objects, before: Detections, after: Detections,
     roles: Sequence[str], classes: Sequence[str], score_thr: float = 0.3
-) -> dict[str, np.ndarray]:  # fmt: skip
+) -> dict[str, np.ndarray]:
     """Draw what both models find in an image, and what is there.
 
     Solid outlines are found, dashed ones are not. Blue is retained, vermillion is to be erased or,
@@ -115,7 +115,7 @@ def _caption_now(fates: Sequence[BoxFate]) -> str:
 def draw_erased_boxes(
     image: np.ndarray, objects: Objects, before: Detections, after: Detections,
     roles: Sequence[str], classes: Sequence[str], score_thr: float = 0.3
-) -> np.ndarray:  # fmt: skip
+) -> np.ndarray:
     """Draw 'before | now | ground truth', each under a caption, side by side over a legend.
 
     Takes the arguments of :func:`draw_panels`, whose panels it puts together. The legend names

@@ -43,7 +43,7 @@ def marks_before(before: Detections, classes, roles, score_thr: float) -> list[M
              RETAINED if roles[before.labels[i]] == 'retained' else TARGET,
              [_found(before, i, classes)])
         for i in np.flatnonzero(before.scores > score_thr).tolist()
-    ]  # fmt: skip
+    ]
 
 
 def marks_after(fates: Sequence[BoxFate], before: Detections, after: Detections, classes, roles,
@@ -67,7 +67,7 @@ def marks_after(fates: Sequence[BoxFate], before: Detections, after: Detections,
         if fate.fate in ('erased', 'lost'):
             name = Words(classes[fate.label], fate.label, struck=fate.fate == 'erased')
             style, words = ((ERASED, [name]) if fate.fate == 'erased'
-                            else (LOST, [name, Words('lost')]))  # fmt: skip
+                            else (LOST, [name, Words('lost')]))
             marks.append(Mark(before.bboxes[fate.before], style, words))
     return marks
 

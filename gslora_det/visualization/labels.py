@@ -143,7 +143,7 @@ def _write(draw: ImageDraw.ImageDraw, at, words: Sequence[Words], size: int) -> 
         if part.label is not None:
             top = y + sum(face.getmetrics()) // 2 - size // 3
             draw.rectangle((x, top, x + 2 * size // 3, top + 2 * size // 3),
-                           class_colour(part.label), INK)  # fmt: skip
+                           class_colour(part.label), INK)
             x += size
         end = x + face.getlength(part.text)
         draw.text((x, y), part.text, INK, face)

@@ -29,7 +29,7 @@ def random_coco(seed, empty=False):
                 id=len(annotations) + 1, image_id=image_id, category_id=cat_id,
                 bbox=box.tolist(), area=float(box[2] * box[3]),
                 iscrowd=int(rng.random() < 0.15),
-            ))  # fmt: skip
+            ))
             if cat_id != UNDETECTED and rng.random() < 0.8:
                 near = box + rng.normal(0, 3, 4)
                 detections.append((image_id, cat_id, near, rng.random()))
@@ -50,7 +50,7 @@ def random_coco(seed, empty=False):
             area=float(box[2] * box[3]), score=float(score), iscrowd=0,
         )
         for number, (image_id, cat_id, box, score) in enumerate(detections, 1)
-    ])  # fmt: skip
+    ])
     truth.createIndex(), found.createIndex()
     return truth, found
 

@@ -50,7 +50,7 @@ def random_samples(seed=0, detect=True, label=True):
                 scores=torch.as_tensor(rng.random(len(found)), dtype=torch.float32),
                 labels=torch.as_tensor(found_labels, dtype=torch.long),
             ),
-        ))  # fmt: skip
+        ))
     return samples
 
 
@@ -71,21 +71,21 @@ def pycocotools_ap(samples, names, folder, reference=False):
                 id=len(truth) + 1, image_id=sample['img_id'],
                 category_id=instance['bbox_label'], bbox=[x1, y1, x2 - x1, y2 - y1],
                 area=(x2 - x1) * (y2 - y1), iscrowd=int(instance['ignore_flag']),
-            ))  # fmt: skip
+            ))
         for (x1, y1, x2, y2), score, label in zip(
             *(sample['pred_instances'][key].tolist()
               for key in ('bboxes', 'scores', 'labels'))
-        ):  # fmt: skip
+        ):
             found.append(dict(
                 image_id=sample['img_id'], category_id=label, score=score,
                 bbox=[x1, y1, x2 - x1, y2 - y1],
-            ))  # fmt: skip
+            ))
     file = folder / 'truth.json'
     file.write_text(json.dumps(dict(
         images=[dict(id=s['img_id'], width=200, height=200) for s in samples],
         categories=[dict(id=i, name=name) for i, name in enumerate(CLASSES)],
         annotations=truth,
-    )))  # fmt: skip
+    )))
     coco = COCO(str(file))
     coco_eval = COCOeval(coco, coco.loadRes(found), 'bbox')
     cat_ids = [CLASSES.index(name) for name in names]
@@ -109,7 +109,7 @@ def test_every_split_equals_pycocotools(seed, backend, tmp_path):
     metric = METRICS.build(dict(
         type='SplitCocoMetric', splits=SPLITS, original=ORIGINAL, backend=backend,
         classwise=True,
-    ))  # fmt: skip
+    ))
     results = evaluate(metric, samples)
 
     def expect(key, names, reference=False):
