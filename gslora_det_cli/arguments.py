@@ -32,6 +32,15 @@ def add_cfg_options(parser: argparse.ArgumentParser) -> None:
         'stands in quotes is text: a="[[\'7\', \'traffic light\']]"')
 
 
+def add_request_flags(parser: argparse.ArgumentParser) -> None:
+    """Adds which detector shall forget what."""
+    parser.add_argument('--checkpoint', type=path,
+                        help="the detector's weights, a file or URL (default: the config's "
+                        'load_from)')
+    parser.add_argument('--classes', nargs='+', metavar='NAME', action='append',
+                        help='the classes to erase; given again, a further request')
+
+
 def check_config(config: str) -> None:
     """Refuses a config that does not exist.
 

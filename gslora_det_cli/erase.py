@@ -3,17 +3,13 @@
 import argparse
 
 from gslora_det_cli import train
-from gslora_det_cli.arguments import check_checkpoint, path
+from gslora_det_cli.arguments import add_request_flags, check_checkpoint
 
 WHEN_STOPPED = train.WHEN_STOPPED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('--checkpoint', type=path,
-                        help="the detector's weights, a file or URL (default: the config's "
-                        'load_from)')
-    parser.add_argument('--classes', nargs='+', metavar='NAME', action='append',
-                        help='the classes to erase; given again, a further request')
+    add_request_flags(parser)
     parser.add_argument('--requester', help='who asks for the erasure; recorded, for the report')
     parser.add_argument('--request-id', help='under which number')
     parser.add_argument('--operator', help='who carries it out')

@@ -224,6 +224,16 @@ def test_doctor_passes_here_and_names_what_fails(options, tmp_path):
     assert bad.returncode == 1 and 'FAIL  checkpoint: checkpoint nowhere.pth' in bad.stdout
 
 
+def test_doctor_takes_what_erase_takes(plain_config):
+    request = [plain_config, '--checkpoint', CHECKPOINT, '--classes']
+    good = run_tool('tools/doctor.py', *request, 'Latin a', '--classes', 'digit 6', 'digit 7')
+    assert good.returncode == 0, good.stdout
+    assert good.stdout.endswith(
+        'PASS  class names, buffers and method: 2 tasks erase 3 of 80 classes\n')
+    bad = run_tool('tools/doctor.py', *request, 'digit 66')
+    assert bad.returncode == 1 and "'digit 66'" in bad.stdout.splitlines()[-1]
+
+
 def test_report_shows_a_run_and_is_one_file(trained, tmp_path):
     folder, _ = trained
     out = tmp_path / 'new/report.html'
