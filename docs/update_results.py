@@ -193,14 +193,15 @@ def comparison_sections() -> dict[str, str]:
     best = leading(five, [m for m in five if m.startswith(('GSLoRA', 'LinearErasure'))]
                    + list(cfg.unranked), 2)
     published = "GSLoRA, paper's loss"
+    found = ('H', 'H/H_max', 'AP_r', 'AP_f', 'AP_o', 'blocks', 'lost > 0.5', 'new head', 'probe')
     return dict(
         methods=setting_table(['Oracle', 'HeadMask', *best, published, *cfg.ours], five, titles=(
             'H/H_max', 'AP_r', 'AP_f', 'lost > 0.5', 'new head', 'probe')),
         tables=to_markdown(methods, settings, results, cfg.unranked, ablations)
         + '\n\n### Tuning\n\n' + tuning,
         five=LEGEND + '\n\n' + setting_table(compared, five, 0, cfg.unranked),
-        ablations=setting_table(ablations, five, 0, ablations),
-        seven=setting_table(compared, seven, -1, cfg.unranked),
+        ablations=setting_table(ablations, five, 0, ablations, found),
+        seven=setting_table(compared, seven, -1, cfg.unranked, found),
         overview=overview(compared, own, results, cfg.unranked),
         theirs=overview([method for method in compared if method in with_theirs], theirs,
                         results, cfg.unranked))
