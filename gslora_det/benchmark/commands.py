@@ -3,11 +3,10 @@
 import sys
 import tempfile
 from pathlib import Path
-from statistics import median
 
 import gslora_det
 from gslora_det.benchmark.steps import GLYPH80
-from gslora_det.benchmark.timing import Cost, cost_of_command
+from gslora_det.benchmark.timing import Cost, cost_of_command, medians
 
 _PACKAGE = Path(gslora_det.__file__).parent
 _MODULES = ', '.join(f'mmdet{part}' for part in (
@@ -30,7 +29,7 @@ main()
 """
 
 
-def imports(repeats: int) -> tuple[Cost, Cost]:
+def imports(repeats: int) -> list[Cost]:
     """Of ``mmdet``, with all that it registers, and of ``gslora_det``, in turn."""
     return _in_turn((_MMDET, 'import gslora_det'), repeats)
 
@@ -40,11 +39,9 @@ def help_of_the_command(repeats: int) -> Cost:
     return _in_turn((_HELP, ), repeats)[0]
 
 
-def _in_turn(codes: tuple[str, ...], repeats: int) -> tuple[Cost, ...]:
-    turns = [[cost_of_command(sys.executable, '-c', code) for code in codes]
-             for _ in range(repeats + 1)][1:]  # files are in memory then
-    return tuple(Cost(*(median(values) for values in zip(*(cost[:2] for cost in costs))))
-                 for costs in zip(*turns))
+def _in_turn(codes: tuple[str, ...], repeats: int) -> list[Cost]:
+    return medians([[cost_of_command(sys.executable, '-c', code) for code in codes]
+                    for _ in range(repeats + 1)][1:])  # files are in memory then
 
 
 def sequence(tasks: int, steps: int = 0) -> Cost:

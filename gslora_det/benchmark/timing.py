@@ -74,8 +74,13 @@ def in_turn(starts: Sequence[Start], repeats: int) -> list[Cost]:
     """
     functions = [start() for start in starts]
     turns = [[_timed(function) for function in functions] for _ in range(repeats + 1)]
+    return medians(turns[min(repeats, 1):])
+
+
+def medians(turns: Sequence[Sequence[Cost]]) -> list[Cost]:
+    """Of turns that each cost the same things, the median times of each thing."""
     return [Cost(*(median(values) for values in zip(*(cost[:2] for cost in costs))))
-            for costs in zip(*turns[min(repeats, 1):])]
+            for costs in zip(*turns)]
 
 
 def cost_of(start: Start, repeats: int) -> Cost:
