@@ -235,8 +235,8 @@ grids = {
               + _choices('lr weight alpha', (1e-3, 0.03, 0.01), (1e-3, 0.03, 0.1),
                          (3e-4, 0.03, 0.01), (3e-3, 0.03, 0.01))
               + _choices('lr weight alpha ascent', (1e-3, 0.03, 0.01, 0.5)),
-    'SCRUB, ten times the steps': _choices('lr', (1e-3,), (3e-4,), (1e-4,)),
-    'SCRUBS, ten times the steps': _choices('lr', (1e-3,), (3e-4,), (1e-4,)),
+    'SCRUB, ten times the steps': _choices('lr', (1e-3,), (3e-4,), (1e-4,), (3e-5,)),
+    'SCRUBS, ten times the steps': _choices('lr', (1e-3,), (3e-4,), (1e-4,), (3e-5,)),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight relabel', (1e-3, 1.0, 'random'), (3e-3, 1.0, 'random'),
                      (1e-3, 10.0, 'random'), (3e-3, 1.0, 'sink'), (1e-2, 1.0, 'sink'),
