@@ -98,7 +98,8 @@ methods = {
     'LAF': _distilled(3e-4, type='LAF', contrast='forget', align=5.0),
     'LAF+R': _distilled(1e-3, 'ignore', type='LAF', contrast='forget', align=5.0, repair=1.0),
     # The best opponents that train, with more steps of the same images.
-    'SCRUB, ten times the steps': dict(_SCRUB, only=['80-5'], budget=10),
+    'SCRUB, ten times the steps': dict(
+        _distilled(3e-5, type='SCRUB', weight=0.01, alpha=0.01), only=['80-5'], budget=10),
     'SCRUBS, ten times the steps': dict(_SCRUBS, only=['80-5'], budget=10),
     'DAMP': dict(method=dict(_delete_=True, type='DAMP', span=0.05),
                  sequence=dict(mixed_images='ignore')),
@@ -235,7 +236,7 @@ grids = {
               + _choices('lr weight alpha', (1e-3, 0.03, 0.01), (1e-3, 0.03, 0.1),
                          (3e-4, 0.03, 0.01), (3e-3, 0.03, 0.01))
               + _choices('lr weight alpha ascent', (1e-3, 0.03, 0.01, 0.5)),
-    'SCRUB, ten times the steps': _choices('lr', (1e-3,), (3e-4,), (1e-4,), (3e-5,)),
+    'SCRUB, ten times the steps': _choices('lr', (1e-3,), (3e-4,), (1e-4,), (3e-5,), (1e-5,)),
     'SCRUBS, ten times the steps': _choices('lr', (1e-3,), (3e-4,), (1e-4,), (3e-5,)),
     # Only backbone and neck train, the backbone at a tenth of the rate.
     'LIRF': _choices('lr weight relabel', (1e-3, 1.0, 'random'), (3e-3, 1.0, 'random'),
