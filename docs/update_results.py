@@ -190,8 +190,8 @@ def comparison_sections() -> dict[str, str]:
     theirs = [setting for setting in settings if "authors' reading" in setting]
     with_theirs = {cell.method for cell in results if cell.setting in theirs}
     own = [setting for setting in settings if setting not in theirs]
-    best = leading(five, [m for m in five if m.startswith(('GSLoRA', 'LinearErasure'))]
-                   + list(cfg.unranked), 2)
+    best = leading(five, [m for m in five if m.startswith(('GSLoRA', 'LinearErasure'))
+                          or m in cfg.unranked or 'budget' in cfg.methods[m]], 2)
     published = "GSLoRA, paper's loss"
     found = ('H', 'H/H_max', 'AP_r', 'AP_f', 'AP_o', 'blocks', 'lost > 0.5', 'new head', 'probe')
     return dict(
