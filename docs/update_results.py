@@ -193,15 +193,16 @@ def comparison_sections() -> dict[str, str]:
     best = leading(five, [m for m in five if m.startswith(('GSLoRA', 'LinearErasure'))
                           or m in cfg.unranked or 'budget' in cfg.methods[m]], 2)
     published = "GSLoRA, paper's loss"
-    found = ('H', 'H/H_max', 'AP_r', 'AP_f', 'AP_o', 'blocks', 'lost > 0.5', 'new head', 'probe')
+    measured = ('H', 'H/H_max', 'AP_r', 'AP_f', 'AP_o', 'blocks', 'lost > 0.5', 'new head',
+                'probe')
     return dict(
         methods=setting_table(['Oracle', 'HeadMask', *best, published, *cfg.ours], five, titles=(
             'H/H_max', 'AP_r', 'AP_f', 'lost > 0.5', 'new head', 'probe')),
         tables=to_markdown(methods, settings, results, cfg.unranked, ablations)
         + '\n\n### Tuning\n\n' + tuning,
         five=LEGEND + '\n\n' + setting_table(compared, five, 0, cfg.unranked),
-        ablations=setting_table(ablations, five, 0, ablations, found),
-        seven=setting_table(compared, seven, -1, cfg.unranked, found),
+        ablations=setting_table(ablations, five, 0, ablations, measured),
+        seven=setting_table(compared, seven, -1, cfg.unranked, measured),
         overview=overview(compared, own, results, cfg.unranked),
         theirs=overview([method for method in compared if method in with_theirs], theirs,
                         results, cfg.unranked))

@@ -61,6 +61,8 @@ def _ablated(**method):
     return dict(only=['80-5'], method=method)
 
 
+_SCRUB = dict(type='SCRUB', weight=0.01, alpha=0.01)
+_SCRUBS = dict(type='SCRUBS', weight=0.03, alpha=0.01)
 _ERASURE = dict(
     _delete_=True, type='LinearErasure', rank=32, lora_alpha=32, alpha=3e-4, erase=0.5,
     everywhere=60.0, keep=5.0, distill=10.0, cache_teachers=True)
@@ -89,17 +91,17 @@ methods = {
     'DERPlusPlus': _distilled(
         1e-3, type='DERPlusPlus', relabel='sink', retain_weight=0.1),
     'FDR': _distilled(1e-3, type='FDR', relabel='sink', weight=0.5),
-    'SCRUB': _distilled(1e-3, type='SCRUB', weight=0.01, alpha=0.01),
-    'SCRUBS': _distilled(1e-3, type='SCRUBS', weight=0.03, alpha=0.01),
+    'SCRUB': _distilled(1e-3, **_SCRUB),
+    'SCRUBS': _distilled(1e-3, **_SCRUBS),
     'LIRF': _distilled(
         3e-3, 'ignore', type='LIRF', relabel='sink', weight=100.0, up_to='encoder'),
     'LAF': _distilled(3e-4, type='LAF', contrast='forget', align=5.0),
     'LAF+R': _distilled(1e-3, 'ignore', type='LAF', contrast='forget', align=5.0, repair=1.0),
     # The best opponents that train, with more and smaller steps of the same images.
     'SCRUB, ten times the steps': dict(
-        _distilled(3e-5, type='SCRUB', weight=0.01, alpha=0.01), only=['80-5'], budget=10),
+        _distilled(3e-5, **_SCRUB), only=['80-5'], budget=10),
     'SCRUBS, ten times the steps': dict(
-        _distilled(1e-4, type='SCRUBS', weight=0.03, alpha=0.01), only=['80-5'], budget=10),
+        _distilled(1e-4, **_SCRUBS), only=['80-5'], budget=10),
     'DAMP': dict(method=dict(_delete_=True, type='DAMP', span=0.05),
                  sequence=dict(mixed_images='ignore')),
     # The published terms alone, with steps that suit so few of them.
